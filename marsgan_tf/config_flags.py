@@ -1,0 +1,132 @@
+"""Command-line flags derived from frozen dataclasses, and how commands start.
+
+A field's name, type, default and `metadata["help"]` exist once, in the
+dataclass. Field types are `bool`, `int`, `float`, `str` or a tuple of one of
+the last three, written `1,2,3` on the command line.
+"""
+
+import dataclasses
+import errno
+import logging as standard_logging
+import os
+import signal
+import sys
+import typing
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from absl import app, flags, logging
+
+from marsgan_tf import errors
+
+flags.disclaim_key_flags()  # `--help` then lists them under the entry module.
+
+_USAGE_STATUS = 2
+_FAILURE_STATUS = 1
+
+
+class _TupleParser(flags.ArgumentParser):
+    """Parses `1,2,3` to a tuple; nothing at all to the empty tuple."""
+
+    syntactic_help = "comma-separated"
+
+    def __init__(self, element: Callable[[str], Any]) -> None:
+        super().__init__()
+        self._element = element
+
+    def parse(self, argument: Any) -> tuple:
+        if not isinstance(argument, str):
+            return tuple(argument)
+        parts = [part.strip() for part in argument.split(",")]
+        return tuple(self._element(part) for part in parts if part)
+
+    def flag_type(self) -> str:
+        return f"comma-separated list of {self._element.__name__}"
+
+
+_DEFINE: dict[Any, Callable] = {
+    bool: flags.DEFINE_bool,
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    str: flags.DEFINE_string,
+}
+
+
+def _define_field(field: dataclasses.Field) -> flags.FlagHolder:
+    text = field.metadata["help"]
+    if typing.get_origin(field.type) is tuple:
+        return flags.DEFINE(
+            _TupleParser(typing.get_args(field.type)[0]),
+            field.name,
+            field.default,
+            text,
+            serializer=flags.CsvListSerializer(","),
+        )
+    return _DEFINE[field.type](field.name, field.default, text)
+
+
+def define(config_class: type) -> Callable[[], Any]:
+    """Defines one flag per field; returns a builder of the config."""
+    holders = {
+        field.name: _define_field(field)
+        for field in dataclasses.fields(config_class)
+    }
+    return lambda: config_class(**{k: h.value for k, h in holders.items()})
+
+
+def launch(config_class: type, run: Callable[[Any], None]) -> NoReturn:
+    """Parses the flags into `config_class`, calls `run`, exits.
+
+    Exit status: 0, 1 for a failure, 2 for wrong flags, 128 + n for signal n.
+    A failure of the user's making is one line on stderr.
+    """
+    # TensorFlow reads this when it loads; its start-up notes help no user.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    build_config = define(config_class)
+    logging.use_absl_handler()
+    logging.set_verbosity(logging.INFO)
+    logging.get_absl_handler().setFormatter(
+        standard_logging.Formatter("%(message)s")
+    )
+    config = _parse(build_config)
+    try:
+        run(config)
+    except errors.Interrupted as error:
+        _exit(str(error), 128 + error.signal_number)
+    except errors.MarsganError as error:
+        _exit(str(error), _FAILURE_STATUS)
+    except OSError as error:
+        _exit(_describe_os_error(error), _FAILURE_STATUS)
+    except KeyboardInterrupt:
+        _exit("interrupted", 128 + signal.SIGINT)
+    sys.exit(0)
+
+
+def _parse(build_config: Callable[[], Any]) -> Any:
+    app.define_help_flags()
+    try:
+        extra = flags.FLAGS(sys.argv)[1:]
+        if extra:
+            raise ValueError(
+                f"unexpected arguments {' '.join(extra)}; "
+                "every option is written --name=value"
+            )
+        return build_config()
+    except SystemExit:  # absl ends `--help` with status 1.
+        sys.exit(0)
+    except (flags.Error, ValueError, TypeError) as error:
+        _exit(f"{error} (--help lists the flags)", _USAGE_STATUS)
+
+
+def _describe_os_error(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        advice = "the disk is full: free some space and run the command again"
+    else:
+        advice = error.strerror or str(error)
+    return f"{error.filename}: {advice}" if error.filename else advice
+
+
+def _exit(message: str, status: int) -> NoReturn:
+    line = " ".join(message.split())
+    sys.stderr.write(f"error: {line}\n")
+    sys.exit(status)

@@ -1,0 +1,1 @@
+"""Training pairs on disk: records, shards, manifest; no TensorFlow."""

@@ -1,0 +1,41 @@
+"""What can go wrong for a user, each told in one line.
+
+A message says what is wrong, where, and what to do. `config_flags.launch`
+prints it without a traceback and exits with status 1.
+"""
+
+
+class MarsganError(Exception):
+    """Root of all errors that a user can cause and mend."""
+
+
+class RasterError(MarsganError, OSError):
+    """An image cannot be read, or is not what the command needs."""
+
+
+class DatasetError(MarsganError, ValueError):
+    """A dataset of training pairs is missing, of another kind, or damaged."""
+
+
+class CorruptRecordError(DatasetError):
+    """A record of a shard cannot be read; the message names both."""
+
+
+class ModelError(MarsganError, ValueError):
+    """A model or weights file is missing or of another architecture."""
+
+
+class NonFiniteLossError(MarsganError, ArithmeticError):
+    """A training loss became NaN or infinite."""
+
+
+class Interrupted(MarsganError):
+    """A signal ended a run that can be resumed.
+
+    Attributes:
+        signal_number: The signal, for the exit status `128 + signal_number`.
+    """
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.signal_number = signal_number

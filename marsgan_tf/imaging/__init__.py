@@ -1,0 +1,1 @@
+"""Rasters in and out, radiometry and degradation; no TensorFlow."""

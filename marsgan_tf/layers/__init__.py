@@ -1,0 +1,1 @@
+"""Keras layers of MARSGAN and ESRGAN, on `keras.ops` alone."""

@@ -1,0 +1,1 @@
+"""Losses, input pipeline, steps, loop and checkpoints."""

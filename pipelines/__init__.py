@@ -1,0 +1,1 @@
+"""Dataset building and archive runs, on top of `marsgan_tf`."""
