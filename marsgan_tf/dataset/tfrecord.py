@@ -11,7 +11,6 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-
 import google_crc32c
 
 from marsgan_tf import errors
