@@ -1,0 +1,578 @@
+"""Images in and out of files: the only module that knows rasterio.
+
+Pixels are `(height, width, bands)` arrays in the file's own dtype; rows grow
+downwards; band numbers start at 1 and never count an alpha band. Transforms
+map `(column, row)` of a pixel's corner to the units of the CRS. Whatever is
+wrong with a file is told by `errors.RasterError`, in one line.
+"""
+
+import contextlib
+import math
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import affine
+import numpy as np
+import rasterio
+import rasterio.crs
+import rasterio.enums
+import rasterio.errors
+import rasterio.warp
+import rasterio.windows
+
+from marsgan_tf import errors
+
+_DTYPES = frozenset(
+    ("uint8", "int8", "uint16", "int16", "uint32", "int32")
+    + ("float32", "float64")
+)
+
+# With more threads, GDAL 3.10 fills the tiles that a truncated JPEG 2000 file
+# lacks with zeros, prints to stderr, and reports success.
+_GDAL_OPTIONS = {"GDAL_NUM_THREADS": "1"}
+
+# ISIS marks null, low and high saturation by values of their own, of which
+# GDAL reports null alone: dtype -> (lowest, highest) valid value.
+_ISIS_VALID = {
+    "uint8": (1, 254),
+    "uint16": (3, 65533),
+    "int16": (-32752, 32767),
+    "float32": (np.uint32(0xFF7FFFFA).view(np.float32), np.inf),
+}
+
+_OUTLINE_POINTS_PER_SIDE = 64
+
+
+class RasterReader:
+    """An open image; `open_raster` makes it and closes it.
+
+    A reader serves one thread at a time.
+
+    Attributes:
+        path: The file, as it was asked for.
+        driver: GDAL's name of the format: `GTiff`, `JP2OpenJPEG`, `ISIS3` ...
+        width: Columns.
+        height: Rows.
+        band_count: Bands of data; an alpha band is not one of them.
+        dtype: NumPy dtype, the same for all bands.
+        nodata: Value of pixels without data, or None.
+        crs_wkt: Coordinate reference system as WKT, or None.
+        transform: `affine.Affine`; the identity where the file has none.
+        is_georeferenced: Whether there are both a CRS and a transform.
+        band_names: One name a band, empty where the file has none.
+        tags: The file's own metadata, name to text.
+        block_height: Rows that decode together: strips whose borders are
+            multiples of it decode nothing twice.
+        decodes_whole: Whether the smallest window costs as much as the whole
+            image, since both are one compressed block.
+    """
+
+    def __init__(self, path: str, dataset: Any) -> None:
+        self._dataset = dataset
+        self._bands = _data_bands(dataset)
+        self.path = path
+        self.driver: str = dataset.driver
+        self.width: int = dataset.width
+        self.height: int = dataset.height
+        self.band_count = len(self._bands)
+        self.dtype = _common_dtype(path, dataset, self._bands)
+        first = self._bands[0] - 1
+        self.nodata: float | None = dataset.nodatavals[first]
+        self.crs_wkt: str | None = dataset.crs.to_wkt() if dataset.crs else None
+        self.transform: affine.Affine = dataset.transform
+        self.is_georeferenced = bool(
+            self.crs_wkt and self.transform != affine.Affine.identity()
+        )
+        self.band_names = tuple(
+            dataset.descriptions[band - 1] or "" for band in self._bands
+        )
+        self.tags: dict[str, str] = dataset.tags()
+        block = dataset.block_shapes[first]
+        self.block_height: int = min(block[0], self.height)
+        self.decodes_whole = (
+            block[0] >= self.height
+            and block[1] >= self.width
+            and "COMPRESSION" in " ".join(dataset.tags(ns="IMAGE_STRUCTURE"))
+        )
+
+    def read(
+        self,
+        row: int = 0,
+        col: int = 0,
+        height: int | None = None,
+        width: int | None = None,
+        bands: Sequence[int] | None = None,
+    ) -> np.ndarray:
+        """Reads a window; without arguments, the whole image.
+
+        Args:
+            row: First row.
+            col: First column.
+            height: Rows; None for all that are left.
+            width: Columns; None for all that are left.
+            bands: Band numbers from 1, in the order wanted; None for all.
+
+        Returns:
+            `(height, width, bands)` in the file's dtype, C-contiguous.
+
+        Raises:
+            ValueError: If window or bands reach beyond the image.
+            errors.RasterError: If the file is damaged there.
+        """
+        window = self._window(row, col, height, width)
+        planes = self._read(self._dataset.read, self._indexes(bands), window)
+        return np.ascontiguousarray(np.moveaxis(planes, 0, -1))
+
+    def read_valid(
+        self,
+        row: int = 0,
+        col: int = 0,
+        height: int | None = None,
+        width: int | None = None,
+        bands: Sequence[int] | None = None,
+    ) -> np.ndarray:
+        """Tells where all the asked bands have data; arguments as `read`.
+
+        A pixel has none where a band holds the no-data value, NaN, an
+        infinity or one of ISIS' special values, or where the file's mask or
+        alpha band says so.
+
+        Returns:
+            `(height, width)` booleans, True where there is data.
+        """
+        window = self._window(row, col, height, width)
+        indexes = self._indexes(bands)
+        masks = self._read(self._dataset.read_masks, indexes, window)
+        valid = np.all(masks != 0, axis=0)
+        alpha = sorted(set(self._dataset.indexes) - set(self._bands))
+        if alpha:
+            opacity = self._read(self._dataset.read, alpha, window)
+            valid &= np.all(opacity != 0, axis=0)
+        is_isis = self.driver == "ISIS3" and self.dtype.name in _ISIS_VALID
+        if self.dtype.kind == "f" or is_isis:
+            planes = self._read(self._dataset.read, indexes, window)
+            valid &= np.all(np.isfinite(planes), axis=0)
+            if is_isis:
+                low, high = _ISIS_VALID[self.dtype.name]
+                valid &= np.all((planes >= low) & (planes <= high), axis=0)
+        return valid
+
+    def footprint(self) -> tuple[float, float, float, float] | None:
+        """The ground covered: `(west, south, east, north)` in degrees.
+
+        Latitude and east longitude on the raster's own body, whichever it
+        is: planetocentric where the CRS knows a sphere. `west` is in
+        [-180, 180) and below `east`, which passes 180 where the image crosses
+        that meridian. An image around a pole spans all longitudes.
+
+        Returns:
+            None where the image is not georeferenced, or where its borders
+            have no latitude and longitude.
+        """
+        if not self.is_georeferenced:
+            return None
+        crs = self._dataset.crs
+        geographic = _own_geographic(crs)
+        if geographic is None:
+            return None
+        columns, rows = _outline(self.width, self.height)
+        x, y = self.transform @ (columns, rows)
+        try:
+            with rasterio.Env():
+                longitudes, latitudes = rasterio.warp.transform(
+                    crs, geographic, x.tolist(), y.tolist()
+                )
+        except rasterio.errors.RasterioError:
+            return None
+        return _bounds(np.array(longitudes), np.array(latitudes))
+
+    def _window(
+        self, row: int, col: int, height: int | None, width: int | None
+    ) -> rasterio.windows.Window:
+        height = self.height - row if height is None else height
+        width = self.width - col if width is None else width
+        inside = (
+            0 <= row < row + height <= self.height
+            and 0 <= col < col + width <= self.width
+        )
+        if not inside:
+            raise ValueError(
+                "The window must lie within the image's "
+                f"{self.height} rows and {self.width} columns. Received: "
+                f"row={row}, col={col}, height={height}, width={width}"
+            )
+        return rasterio.windows.Window(col, row, width, height)
+
+    def _indexes(self, bands: Sequence[int] | None) -> list[int]:
+        if bands is None:
+            return self._bands
+        if not bands or not all(1 <= b <= self.band_count for b in bands):
+            raise ValueError(
+                "`bands` must be numbers from 1 to "
+                f"{self.band_count}. Received: bands={tuple(bands)}"
+            )
+        return [self._bands[band - 1] for band in bands]
+
+    def _read(self, method: Any, indexes: list[int], window: Any) -> np.ndarray:
+        try:
+            with rasterio.Env(**_GDAL_OPTIONS):
+                return method(indexes, window=window)
+        except rasterio.errors.RasterioError as error:
+            rows = f"{window.row_off} to {window.row_off + window.height - 1}"
+            cols = f"{window.col_off} to {window.col_off + window.width - 1}"
+            raise errors.RasterError(
+                f"{self.path}: rows {rows}, columns {cols} cannot be read, the "
+                "file is damaged or incomplete: fetch it again "
+                f"({_reason(error)})"
+            ) from error
+
+
+@contextlib.contextmanager
+def open_raster(path: str) -> Iterator[RasterReader]:
+    """Opens an image of any format that GDAL reads.
+
+    Args:
+        path: GeoTIFF, JPEG 2000, PNG, JPEG, ISIS cube, PDS label or image ...
+
+    Yields:
+        A `RasterReader`, closed at the end of the `with` block.
+
+    Raises:
+        errors.RasterError: If the file is missing, empty, no image, or of a
+            dtype that cannot be worked with (complex, 64-bit integers).
+    """
+    path = os.fspath(path)
+    _require_file(path)
+    dataset = _open_dataset(path)
+    try:
+        _require_image(path, dataset)
+        yield RasterReader(path, dataset)
+    finally:
+        dataset.close()
+
+
+def write_raster(
+    path: str,
+    pixels: np.ndarray,
+    *,
+    crs_wkt: str | None = None,
+    transform: affine.Affine | None = None,
+    nodata: float | None = None,
+    band_names: Sequence[str] = (),
+    tags: Mapping[str, str] | None = None,
+) -> None:
+    """Writes an image; the file appears whole or not at all.
+
+    What a format cannot hold itself (a CRS in PNG) goes to `<path>.aux.xml`
+    beside it, where GDAL and QGIS look for it.
+
+    Args:
+        path: The extension gives the format: `.tif` (tiled, deflate), `.png`
+            or `.jp2` (both lossless). An existing file is replaced.
+        pixels: `(height, width)` or `(height, width, bands)`.
+        crs_wkt: Coordinate reference system as WKT.
+        transform: Pixel corner `(column, row)` to CRS units.
+        nodata: Value of pixels without data; the dtype must have it.
+        band_names: One a band, or none at all.
+        tags: Metadata, name to text.
+
+    Raises:
+        ValueError: If the arguments do not fit together.
+        errors.RasterError: If the file cannot be written.
+    """
+    pixels = pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
+    profile = _profile(path, pixels, nodata)
+    if band_names and len(band_names) != pixels.shape[-1]:
+        raise ValueError(
+            "`band_names` must have one name a band. Received: "
+            f"{len(band_names)} names, pixels.shape={pixels.shape}"
+        )
+    if crs_wkt is not None:
+        profile["crs"] = _parse_crs(crs_wkt)
+    if transform is not None:
+        profile["transform"] = transform
+    try:
+        with _staged(path) as staged:
+            _write(staged, pixels, profile, band_names, tags or {})
+    except (rasterio.errors.RasterioError, OSError) as error:
+        raise errors.RasterError(
+            f"{path}: cannot be written, look for free space and permissions "
+            f"({_reason(error)})"
+        ) from error
+
+
+def _require_file(path: str) -> None:
+    if os.path.isdir(path):
+        problem = "is a folder: name an image file"
+    elif not os.path.exists(path):
+        problem = "does not exist: check the name"
+    elif not os.access(path, os.R_OK):
+        problem = "may not be read: check the permissions"
+    elif os.path.getsize(path) == 0:
+        problem = "is empty: fetch it again"
+    else:
+        return
+    raise errors.RasterError(f"{path}: {problem}")
+
+
+def _open_dataset(path: str) -> Any:
+    try:
+        with rasterio.Env(**_GDAL_OPTIONS), warnings.catch_warnings():
+            # Images without georeferencing are welcome.
+            warnings.simplefilter(
+                "ignore", rasterio.errors.NotGeoreferencedWarning
+            )
+            return rasterio.open(path)
+    except rasterio.errors.RasterioError as error:
+        raise errors.RasterError(
+            f"{path}: is no image that GDAL can open, or is cut off in its "
+            f"header: check the file ({_reason(error)})"
+        ) from error
+
+
+def _require_image(path: str, dataset: Any) -> None:
+    bands = _data_bands(dataset)
+    if not bands:
+        raise errors.RasterError(
+            f"{path}: has no band of pixels: name one of its subdatasets "
+            "(gdalinfo lists them)"
+        )
+    if rasterio.enums.ColorInterp.palette in dataset.colorinterp:
+        raise errors.RasterError(
+            f"{path}: its pixels are numbers of a colour palette: convert it "
+            "with gdal_translate -expand rgb"
+        )
+    _common_dtype(path, dataset, bands)
+
+
+def _data_bands(dataset: Any) -> list[int]:
+    alpha = rasterio.enums.ColorInterp.alpha
+    return [
+        index
+        for index, meaning in zip(
+            dataset.indexes, dataset.colorinterp, strict=True
+        )
+        if meaning != alpha
+    ]
+
+
+def _common_dtype(path: str, dataset: Any, bands: list[int]) -> np.dtype:
+    names = sorted({dataset.dtypes[band - 1] for band in bands})
+    if len(names) > 1 or names[0] not in _DTYPES:
+        raise errors.RasterError(
+            f"{path}: pixels of type {' and '.join(names)} cannot be worked "
+            "with: convert it to integers of 8, 16 or 32 bits, or to floats"
+        )
+    return np.dtype(names[0])
+
+
+def _reason(error: BaseException) -> str:
+    """GDAL's words on one line, from where rasterio keeps them."""
+    source = error.__cause__ or error
+    text = getattr(source, "errmsg", None) or getattr(source, "strerror", None)
+    return " ".join(str(text or source).split())
+
+
+def _own_geographic(crs: Any) -> Any:
+    """Longitude and latitude on the body of `crs`; None if it has no body.
+
+    Built from its semi-axes, since PROJ refuses to go from one celestial
+    body's CRS to that of another, such as EPSG:4326.
+    """
+    axes = _semi_axes(crs.to_dict(projjson=True))
+    if axes is None:
+        return None
+    major, minor = axes
+    return rasterio.crs.CRS.from_proj4(
+        f"+proj=longlat +a={major!r} +b={minor!r} +no_defs"
+    )
+
+
+def _semi_axes(projjson: Mapping[str, Any]) -> tuple[float, float] | None:
+    for nesting in ("source_crs", "base_crs"):
+        if nesting in projjson:
+            return _semi_axes(projjson[nesting])
+    if "components" in projjson:  # Horizontal and vertical.
+        return _semi_axes(projjson["components"][0])
+    datum = projjson.get("datum") or projjson.get("datum_ensemble") or {}
+    ellipsoid = datum.get("ellipsoid")
+    if ellipsoid is None:
+        return None
+    if "radius" in ellipsoid:
+        radius = _metres(ellipsoid["radius"])
+        return radius, radius
+    major = _metres(ellipsoid["semi_major_axis"])
+    if "semi_minor_axis" in ellipsoid:
+        return major, _metres(ellipsoid["semi_minor_axis"])
+    flattening = 1.0 / ellipsoid["inverse_flattening"]
+    return major, major * (1.0 - flattening)
+
+
+def _metres(length: Any) -> float:
+    if not isinstance(length, Mapping):
+        return float(length)
+    unit = length.get("unit", "metre")
+    factor = 1.0 if unit == "metre" else unit["conversion_factor"]
+    return float(length["value"]) * factor
+
+
+def _outline(width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
+    """Columns and rows of points along the border, once around, closed."""
+    along = np.linspace(0.0, 1.0, _OUTLINE_POINTS_PER_SIDE, endpoint=False)
+    zero, one = np.zeros_like(along), np.ones_like(along)
+    columns = np.concatenate([along, one, 1.0 - along, zero, [0.0]])
+    rows = np.concatenate([zero, along, one, 1.0 - along, [0.0]])
+    return columns * width, rows * height
+
+
+def _bounds(
+    longitudes: np.ndarray, latitudes: np.ndarray
+) -> tuple[float, float, float, float] | None:
+    """Bounds of a closed outline in degrees, across 180 and around poles."""
+    if not (np.isfinite(longitudes).all() and np.isfinite(latitudes).all()):
+        return None
+    longitudes = np.unwrap(longitudes, period=360.0)
+    south, north = float(latitudes.min()), float(latitudes.max())
+    if abs(longitudes[-1] - longitudes[0]) > 180.0:  # Once around a pole.
+        is_northern = latitudes.mean() > 0
+        south, north = (south, 90.0) if is_northern else (-90.0, north)
+        return -180.0, south, 180.0, north
+    span = float(np.ptp(longitudes))
+    west = (float(longitudes.min()) + 180.0) % 360.0 - 180.0
+    return west, south, west + span, north
+
+
+def _profile(
+    path: str, pixels: np.ndarray, nodata: float | None
+) -> dict[str, Any]:
+    formats = {".tif": _geotiff, ".tiff": _geotiff, ".png": _png, ".jp2": _jp2}
+    extension = os.path.splitext(path)[1].lower()
+    if extension not in formats:
+        raise ValueError(
+            f"`path` must end in .tif, .png or .jp2. Received: path={path}"
+        )
+    if (
+        pixels.ndim != 3
+        or 0 in pixels.shape
+        or pixels.dtype.name not in _DTYPES
+    ):
+        raise ValueError(
+            "`pixels` must be (height, width, bands), not empty, of integers "
+            "of 8, 16 or 32 bits or of floats. Received: "
+            f"pixels.shape={pixels.shape}, pixels.dtype={pixels.dtype}"
+        )
+    if nodata is not None and not _holds(pixels.dtype, nodata):
+        raise ValueError(
+            "`nodata` must be a value of the pixels' dtype. Received: "
+            f"nodata={nodata}, pixels.dtype={pixels.dtype}"
+        )
+    height, width, count = pixels.shape
+    return {
+        "height": height,
+        "width": width,
+        "count": count,
+        "dtype": pixels.dtype.name,
+        "nodata": nodata,
+        **formats[extension](pixels),
+    }
+
+
+def _holds(dtype: np.dtype, value: float) -> bool:
+    if dtype.kind == "f":
+        return math.isnan(value) or abs(value) <= np.finfo(dtype).max
+    limits = np.iinfo(dtype)
+    return limits.min <= value <= limits.max and value == int(value)
+
+
+def _geotiff(pixels: np.ndarray) -> dict[str, Any]:
+    is_rgb = pixels.shape[-1] == 3 and pixels.dtype == np.uint8
+    return {
+        "driver": "GTiff",
+        "tiled": True,
+        "blockxsize": 256,
+        "blockysize": 256,
+        "compress": "deflate",
+        "predictor": 3 if pixels.dtype.kind == "f" else 2,
+        "BIGTIFF": "IF_SAFER",
+        # Left to itself, GDAL takes the fourth band of bytes for alpha.
+        "photometric": "RGB" if is_rgb else "MINISBLACK",
+    }
+
+
+def _png(pixels: np.ndarray) -> dict[str, Any]:
+    if pixels.shape[-1] not in (1, 3) or pixels.dtype.name not in (
+        "uint8",
+        "uint16",
+    ):
+        raise ValueError(
+            "`pixels` for PNG must be uint8 or uint16 of 1 or 3 bands. "
+            f"Received: {pixels.dtype} of {pixels.shape[-1]} bands"
+        )
+    return {"driver": "PNG"}
+
+
+def _jp2(pixels: np.ndarray) -> dict[str, Any]:
+    if pixels.dtype.kind == "f":
+        raise ValueError(
+            "`pixels` for JPEG 2000 must be integers. Received: "
+            f"pixels.dtype={pixels.dtype}"
+        )
+    return {
+        "driver": "JP2OpenJPEG",
+        "QUALITY": "100",
+        "REVERSIBLE": "YES",
+        "WRITE_METADATA": "YES",
+    }
+
+
+def _parse_crs(crs_wkt: str) -> Any:
+    try:
+        return rasterio.crs.CRS.from_wkt(crs_wkt)
+    except rasterio.errors.CRSError as error:
+        raise ValueError(
+            f"`crs_wkt` must be WKT. Received: {crs_wkt!r} ({_reason(error)})"
+        ) from error
+
+
+def _write(
+    path: str,
+    pixels: np.ndarray,
+    profile: Mapping[str, Any],
+    band_names: Sequence[str],
+    tags: Mapping[str, str],
+) -> None:
+    with rasterio.Env(**_GDAL_OPTIONS), warnings.catch_warnings():
+        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+        with rasterio.open(path, "w", **profile) as dataset:
+            dataset.write(np.moveaxis(pixels, -1, 0))
+            dataset.update_tags(**tags)
+            for index, name in enumerate(band_names, start=1):
+                dataset.set_band_description(index, name)
+
+
+@contextlib.contextmanager
+def _staged(path: str) -> Iterator[str]:
+    """A name to write under; files go to their final name if all is well."""
+    folder, name = os.path.split(os.path.abspath(path))
+    staging = tempfile.mkdtemp(prefix=f".{name}.", dir=folder)
+    try:
+        staged = os.path.join(staging, name)
+        yield staged
+        sidecar = f"{path}.aux.xml"
+        if os.path.exists(f"{staged}.aux.xml"):
+            _publish(f"{staged}.aux.xml", sidecar)
+        elif os.path.exists(sidecar):  # It told of the file replaced here.
+            os.remove(sidecar)
+        _publish(staged, path)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _publish(staged: str, path: str) -> None:
+    with open(staged, "rb") as file:
+        os.fsync(file.fileno())
+    os.replace(staged, path)
