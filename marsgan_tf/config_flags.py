@@ -81,7 +81,7 @@ def launch(config_class: type, run: Callable[[Any], None]) -> NoReturn:
     A failure of the user's making is one line on stderr.
     """
     # TensorFlow reads this when it loads; its start-up notes help no user.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     build_config = define(config_class)
     logging.use_absl_handler()
     logging.set_verbosity(logging.INFO)

@@ -1,5 +1,16 @@
 import os
+import sys
+
+import pytest
 
 # Before TensorFlow loads: quiet, and the same numbers on every machine.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
+
+
+@pytest.fixture(autouse=True)
+def dtype_policy_restored():
+    """A test that sets the global dtype policy sets it for itself alone."""
+    yield
+    if "keras" in sys.modules:  # Never loaded for tests that do not need it.
+        sys.modules["keras"].config.set_dtype_policy("float32")

@@ -1,0 +1,82 @@
+"""The dense block that ESRGAN and MARSGAN share."""
+
+import keras
+from keras import ops
+
+LEAKY_SLOPE = 0.2
+_CONVOLUTIONS = 5
+
+
+def scaled_he_normal(scale, seed=None):
+    """He-normal kernels times `scale`: ESRGAN starts its blocks at 0.1.
+
+    Reference: Wang et al. 2018, https://arxiv.org/abs/1809.00219, section 3.1
+    """
+    return keras.initializers.VarianceScaling(
+        2.0 * scale**2, mode="fan_in", distribution="normal", seed=seed
+    )
+
+
+def leaky_relu(x):
+    """LeakyReLU of slope 0.2.
+
+    As a maximum, because TensorFlow's graph optimizer fuses `LeakyRelu` into
+    the convolution before it and then cannot differentiate the result.
+    """
+    return ops.maximum(x, LEAKY_SLOPE * x)
+
+
+@keras.saving.register_keras_serializable(package="marsgan_tf")
+class DenseBlock(keras.layers.Layer):
+    """Five 3x3 convolutions, each over all maps that came before.
+
+    The first four give `growth` maps and pass a LeakyReLU; the fifth gives
+    as many maps as the input has and passes none. This is f_DB of the paper's
+    eq. 3, without any residual.
+
+    Args:
+        growth: Maps that each of the first four convolutions adds.
+        seed: Integer; seeds the kernels.
+        **kwargs: `keras.layers.Layer` arguments (`name`, `dtype`, ...).
+
+    Input shape: `(batch, height, width, features)`; sides may be `None`.
+    Output shape: The same.
+
+    Reference: Wang et al. 2018, https://arxiv.org/abs/1809.00219
+    """
+
+    def __init__(self, growth=32, seed=0, **kwargs):
+        super().__init__(**kwargs)
+        self.growth = growth
+        self.seed = seed
+        self.convolutions = []
+
+    def build(self, input_shape):
+        features = input_shape[-1]
+        for index in range(_CONVOLUTIONS):
+            is_last = index == _CONVOLUTIONS - 1
+            convolution = keras.layers.Conv2D(
+                features if is_last else self.growth,
+                3,
+                padding="same",
+                kernel_initializer=scaled_he_normal(0.1, self.seed + index),
+                dtype=self.dtype_policy,
+                name=f"conv_{index}",
+            )
+            channels = features + index * self.growth
+            convolution.build((*input_shape[:-1], channels))
+            self.convolutions.append(convolution)
+
+    def call(self, inputs):
+        maps = inputs
+        for convolution in self.convolutions[:-1]:
+            new = leaky_relu(convolution(maps))
+            maps = ops.concatenate([maps, new], axis=-1)
+        return self.convolutions[-1](maps)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        config = {"growth": self.growth, "seed": self.seed}
+        return {**super().get_config(), **config}
