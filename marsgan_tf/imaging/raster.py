@@ -7,6 +7,7 @@ wrong with a file is told by `errors.RasterError`, in one line.
 """
 
 import contextlib
+import json
 import math
 import os
 import shutil
@@ -18,6 +19,7 @@ from typing import Any
 import affine
 import numpy as np
 import rasterio
+import rasterio._err
 import rasterio.crs
 import rasterio.enums
 import rasterio.errors
@@ -25,6 +27,7 @@ import rasterio.warp
 import rasterio.windows
 
 from marsgan_tf import errors
+from marsgan_tf.imaging import footprint, raw_layout
 
 _DTYPES = frozenset(
     ("uint8", "int8", "uint16", "int16", "uint32", "int32")
@@ -34,6 +37,15 @@ _DTYPES = frozenset(
 # With more threads, GDAL 3.10 fills the tiles that a truncated JPEG 2000 file
 # lacks with zeros, prints to stderr, and reports success.
 _GDAL_OPTIONS = {"GDAL_NUM_THREADS": "1"}
+
+# GDAL's own errors pass through rasterio without a common public root.
+_GDAL_ERRORS = (rasterio.errors.RasterioError, rasterio._err.CPLE_BaseError)
+
+# Files of pixels that an ISIS or PDS label may point to.
+_COMPRESSED = (".jp2", ".jpg", ".jpeg", ".tif", ".tiff")
+
+# Rows compared at a time when a written file is read back.
+_CHECKED_ROWS = 1024
 
 # ISIS marks null, low and high saturation by values of their own, of which
 # GDAL reports null alone: dtype -> (lowest, highest) valid value.
@@ -90,7 +102,8 @@ class RasterReader:
         self.band_names = tuple(
             dataset.descriptions[band - 1] or "" for band in self._bands
         )
-        self.tags: dict[str, str] = dataset.tags()
+        # The PDS driver lists what a label might say, empty where it does not.
+        self.tags = {k: v for k, v in dataset.tags().items() if v}
         block = dataset.block_shapes[first]
         self.block_height: int = min(block[0], self.height)
         self.decodes_whole = (
@@ -146,7 +159,10 @@ class RasterReader:
         """
         window = self._window(row, col, height, width)
         indexes = self._indexes(bands)
-        masks = self._read(self._dataset.read_masks, indexes, window)
+        with warnings.catch_warnings():
+            # Of alpha and a no-data value rasterio heeds the value alone.
+            warnings.simplefilter("ignore", rasterio.errors.NodataShadowWarning)
+            masks = self._read(self._dataset.read_masks, indexes, window)
         valid = np.all(masks != 0, axis=0)
         alpha = sorted(set(self._dataset.indexes) - set(self._bands))
         if alpha:
@@ -179,16 +195,16 @@ class RasterReader:
         geographic = _own_geographic(crs)
         if geographic is None:
             return None
-        columns, rows = _outline(self.width, self.height)
+        columns, rows = footprint.outline(self.width, self.height)
         x, y = self.transform @ (columns, rows)
         try:
             with rasterio.Env():
                 longitudes, latitudes = rasterio.warp.transform(
                     crs, geographic, x.tolist(), y.tolist()
                 )
-        except rasterio.errors.RasterioError:
+        except _GDAL_ERRORS:
             return None
-        return _bounds(np.array(longitudes), np.array(latitudes))
+        return footprint.bounds(np.array(longitudes), np.array(latitudes))
 
     def _window(
         self, row: int, col: int, height: int | None, width: int | None
@@ -221,7 +237,7 @@ class RasterReader:
         try:
             with rasterio.Env(**_GDAL_OPTIONS):
                 return method(indexes, window=window)
-        except rasterio.errors.RasterioError as error:
+        except _GDAL_ERRORS as error:
             rows = f"{window.row_off} to {window.row_off + window.height - 1}"
             cols = f"{window.col_off} to {window.col_off + window.width - 1}"
             raise errors.RasterError(
@@ -298,7 +314,8 @@ def write_raster(
     try:
         with _staged(path) as staged:
             _write(staged, pixels, profile, band_names, tags or {})
-    except (rasterio.errors.RasterioError, OSError) as error:
+            _require_same(staged, pixels)
+    except (*_GDAL_ERRORS, OSError) as error:
         raise errors.RasterError(
             f"{path}: cannot be written, look for free space and permissions "
             f"({_reason(error)})"
@@ -327,7 +344,7 @@ def _open_dataset(path: str) -> Any:
                 "ignore", rasterio.errors.NotGeoreferencedWarning
             )
             return rasterio.open(path)
-    except rasterio.errors.RasterioError as error:
+    except _GDAL_ERRORS as error:
         raise errors.RasterError(
             f"{path}: is no image that GDAL can open, or is cut off in its "
             f"header: check the file ({_reason(error)})"
@@ -346,7 +363,29 @@ def _require_image(path: str, dataset: Any) -> None:
             f"{path}: its pixels are numbers of a colour palette: convert it "
             "with gdal_translate -expand rgb"
         )
-    _common_dtype(path, dataset, bands)
+    _require_complete(path, dataset, _common_dtype(path, dataset, bands))
+
+
+def _require_complete(path: str, dataset: Any, dtype: np.dtype) -> None:
+    """Refuses a raw file that ends before its last pixel."""
+    if dataset.driver not in ("ISIS3", "PDS"):
+        return
+    body = [f for f in dataset.files if not f.endswith(".aux.xml")][-1]
+    if os.path.splitext(body)[1].lower() in _COMPRESSED:
+        return  # Its own driver tells.
+    # rasterio takes the JSON text for `name=value` and cuts it at a colon.
+    (parts,) = dataset.tags(ns=f"json:{dataset.driver}").items()
+    label = json.loads(":".join(parts))
+    if dataset.driver == "ISIS3":
+        expected = raw_layout.isis3_end(label, dtype.itemsize)
+    else:
+        pixels = dataset.width * dataset.height * dataset.count
+        expected = raw_layout.pds3_end(label, pixels * dtype.itemsize)
+    if os.path.getsize(body) < expected:
+        raise errors.RasterError(
+            f"{body}: is cut off, it has {os.path.getsize(body)} bytes where "
+            f"its label asks for {expected}: fetch it again"
+        )
 
 
 def _data_bands(dataset: Any) -> list[int]:
@@ -383,67 +422,13 @@ def _own_geographic(crs: Any) -> Any:
     Built from its semi-axes, since PROJ refuses to go from one celestial
     body's CRS to that of another, such as EPSG:4326.
     """
-    axes = _semi_axes(crs.to_dict(projjson=True))
+    axes = footprint.semi_axes(crs.to_dict(projjson=True))
     if axes is None:
         return None
     major, minor = axes
     return rasterio.crs.CRS.from_proj4(
         f"+proj=longlat +a={major!r} +b={minor!r} +no_defs"
     )
-
-
-def _semi_axes(projjson: Mapping[str, Any]) -> tuple[float, float] | None:
-    for nesting in ("source_crs", "base_crs"):
-        if nesting in projjson:
-            return _semi_axes(projjson[nesting])
-    if "components" in projjson:  # Horizontal and vertical.
-        return _semi_axes(projjson["components"][0])
-    datum = projjson.get("datum") or projjson.get("datum_ensemble") or {}
-    ellipsoid = datum.get("ellipsoid")
-    if ellipsoid is None:
-        return None
-    if "radius" in ellipsoid:
-        radius = _metres(ellipsoid["radius"])
-        return radius, radius
-    major = _metres(ellipsoid["semi_major_axis"])
-    if "semi_minor_axis" in ellipsoid:
-        return major, _metres(ellipsoid["semi_minor_axis"])
-    flattening = 1.0 / ellipsoid["inverse_flattening"]
-    return major, major * (1.0 - flattening)
-
-
-def _metres(length: Any) -> float:
-    if not isinstance(length, Mapping):
-        return float(length)
-    unit = length.get("unit", "metre")
-    factor = 1.0 if unit == "metre" else unit["conversion_factor"]
-    return float(length["value"]) * factor
-
-
-def _outline(width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
-    """Columns and rows of points along the border, once around, closed."""
-    along = np.linspace(0.0, 1.0, _OUTLINE_POINTS_PER_SIDE, endpoint=False)
-    zero, one = np.zeros_like(along), np.ones_like(along)
-    columns = np.concatenate([along, one, 1.0 - along, zero, [0.0]])
-    rows = np.concatenate([zero, along, one, 1.0 - along, [0.0]])
-    return columns * width, rows * height
-
-
-def _bounds(
-    longitudes: np.ndarray, latitudes: np.ndarray
-) -> tuple[float, float, float, float] | None:
-    """Bounds of a closed outline in degrees, across 180 and around poles."""
-    if not (np.isfinite(longitudes).all() and np.isfinite(latitudes).all()):
-        return None
-    longitudes = np.unwrap(longitudes, period=360.0)
-    south, north = float(latitudes.min()), float(latitudes.max())
-    if abs(longitudes[-1] - longitudes[0]) > 180.0:  # Once around a pole.
-        is_northern = latitudes.mean() > 0
-        south, north = (south, 90.0) if is_northern else (-90.0, north)
-        return -180.0, south, 180.0, north
-    span = float(np.ptp(longitudes))
-    west = (float(longitudes.min()) + 180.0) % 360.0 - 180.0
-    return west, south, west + span, north
 
 
 def _profile(
@@ -552,6 +537,19 @@ def _write(
             dataset.update_tags(**tags)
             for index, name in enumerate(band_names, start=1):
                 dataset.set_band_description(index, name)
+
+
+def _require_same(path: str, pixels: np.ndarray) -> None:
+    """Reads a written file back.
+
+    GDAL does not tell when the disk is full while it closes a GeoTIFF.
+    """
+    with open_raster(path) as reader:
+        for row in range(0, reader.height, _CHECKED_ROWS):
+            expected = pixels[row : row + _CHECKED_ROWS]
+            found = reader.read(row=row, height=len(expected))
+            if found.tobytes() != expected.tobytes():
+                raise OSError("it does not read back as it was written")
 
 
 @contextlib.contextmanager
