@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from marsgan_tf import errors
-from marsgan_tf.dataset import example, tfrecord
+from marsgan_tf.dataset import example, staging, tfrecord
 
 FILE_NAME = "manifest.json"
 VERSION = 1
@@ -175,12 +175,11 @@ def load(dataset_dir: str) -> Manifest:
 def write(manifest: Manifest) -> None:
     """Writes `manifest.json` into the manifest's folder, in one step."""
     path = os.path.join(manifest.directory, FILE_NAME)
-    temporary = f"{path}.{os.getpid()}.partial"
-    with open(temporary, "w", encoding="utf-8") as file:
+    with (
+        staging.staged(path) as temporary,
+        open(temporary, "w", encoding="utf-8") as file,
+    ):
         file.write(manifest.to_json())
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
 
 
 def verify(

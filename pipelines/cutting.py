@@ -1,0 +1,191 @@
+"""A decoded scene to training pairs: degraded by strips, cut to patches."""
+
+import dataclasses
+import functools
+import hashlib
+import itertools
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from marsgan_tf.dataset import example
+from marsgan_tf.imaging import degrade, stretch
+from pipelines import patches
+from pipelines.decoding import DecodedScene
+
+_STRIP_PX = 4_000_000
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How pairs are cut from any scene.
+
+    Attributes:
+        hr_size: Side of the high-resolution patches, px.
+        stride: Step between patches, px.
+        min_contrast: Least standard deviation of a stretched patch.
+        blur_sigma: Range of the Gaussian, high-resolution px.
+        noise_sigma: Range of the white noise, in stretched units.
+        variants: Degradations of the scene.
+        seed: Of the degradations and the noise.
+    """
+
+    hr_size: int
+    stride: int
+    min_contrast: float
+    blur_sigma: tuple[float, float]
+    noise_sigma: tuple[float, float]
+    variants: int
+    seed: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Degradation:
+    """What lies between high and low resolution.
+
+    Attributes:
+        seed: Names the noise, together with the window's place.
+        blur_sigma: Of the Gaussian, high-resolution px.
+        noise_sigma: Of the white noise, in stretched units.
+    """
+
+    seed: str
+    blur_sigma: float
+    noise_sigma: float
+
+
+@dataclasses.dataclass(frozen=True)
+class _Strip:
+    """Windows of a scene with the margin that the degradation looks into.
+
+    Attributes:
+        top: The scene's row that is the strip's first.
+        grey: `(height, width)` DN.
+        valid: `(height, width)` booleans, True where there is data.
+        rows: First rows of the windows, in the scene.
+    """
+
+    top: int
+    grey: np.ndarray
+    valid: np.ndarray
+    rows: Sequence[int]
+
+
+def draw_degradations(observation_id: str, recipe: Recipe) -> list[Degradation]:
+    """The variants of an observation; they depend on nothing but its ID."""
+    degradations = []
+    for variant in range(recipe.variants):
+        seed = f"{recipe.seed}/{observation_id}/{variant}"
+        rng = _generator(seed)
+        blur, noise = (
+            float(np.float32(rng.uniform(*limits)))
+            for limits in (recipe.blur_sigma, recipe.noise_sigma)
+        )
+        degradations.append(Degradation(seed, blur, noise))
+    return degradations
+
+
+def windows(
+    scene: DecodedScene, observation_id: str, recipe: Recipe
+) -> Iterator[tuple[patches.Verdict, list[example.PatchPair]]]:
+    """Yields a verdict on every window, and the pairs of those kept.
+
+    A kept window has one pair for each variant. Nothing depends on how the
+    scene is divided into strips.
+
+    Args:
+        scene: The decoded scene.
+        observation_id: What the pairs are named and seeded by.
+        recipe: How to cut.
+    """
+    degradations = draw_degradations(observation_id, recipe)
+    judge = functools.partial(
+        patches.judge,
+        size=recipe.hr_size,
+        reach_px=degrade.reach_px(recipe.blur_sigma[1], scale=patches.SCALE),
+        min_std=recipe.min_contrast * (scene.stretch.high - scene.stretch.low),
+    )
+    cut = functools.partial(
+        _cut_pair, scene.stretch, observation_id, recipe.hr_size
+    )
+    cols = patches.starts(scene.width, recipe.hr_size, recipe.stride)
+    for strip in _strips(scene, recipe):
+        verdicts = {
+            (row, col): judge(strip.grey, strip.valid, row - strip.top, col)
+            for row, col in itertools.product(strip.rows, cols)
+        }
+        twins = []
+        if patches.Verdict.KEPT in verdicts.values():
+            twins = [(each, _reduce(strip, each)) for each in degradations]
+        for window, verdict in verdicts.items():
+            kept = twins if verdict is patches.Verdict.KEPT else []
+            yield verdict, [cut(strip, *window, *twin) for twin in kept]
+
+
+def _strips(scene: DecodedScene, recipe: Recipe) -> Iterator[_Strip]:
+    """Reads the scene's windows in strips of bounded size."""
+    margin = degrade.support_px(recipe.blur_sigma[1], scale=patches.SCALE)
+    usable = scene.height // patches.SCALE * patches.SCALE
+    rows = patches.starts(scene.height, recipe.hr_size, recipe.stride)
+    count = max(1, _STRIP_PX // (scene.width * recipe.stride))
+    for first in range(0, len(rows), count):
+        chosen = rows[first : first + count]
+        top = max(0, chosen[0] - margin)
+        end = min(usable, chosen[-1] + recipe.hr_size + margin)
+        yield _Strip(top, *scene.pixels.read(top, end), chosen)
+
+
+def _reduce(strip: _Strip, degradation: Degradation) -> np.ndarray:
+    return degrade.degrade(
+        strip.grey, degradation.blur_sigma, scale=patches.SCALE
+    )
+
+
+def _cut_pair(
+    scene_stretch: stretch.Stretch,
+    observation_id: str,
+    size: int,
+    strip: _Strip,
+    row: int,
+    col: int,
+    degradation: Degradation,
+    reduced: np.ndarray,
+) -> example.PatchPair:
+    """The pair at `row`, `col` of the scene, from a strip and its reduction."""
+    top = row - strip.top
+    hr = strip.grey[top : top + size, col : col + size]
+    scale = patches.SCALE
+    lr = reduced[
+        top // scale : (top + size) // scale,
+        col // scale : (col + size) // scale,
+    ]
+    if degradation.noise_sigma:
+        sigma_dn = degradation.noise_sigma * (
+            scene_stretch.high - scene_stretch.low
+        )
+        rng = _generator(f"{degradation.seed}/{row}/{col}")
+        lr = lr + rng.normal(0.0, sigma_dn, lr.shape)
+    return example.PatchPair(
+        hr=hr[..., np.newaxis],
+        lr=_as_dtype(lr, hr.dtype)[..., np.newaxis],
+        low=scene_stretch.low,
+        high=scene_stretch.high,
+        observation_id=observation_id,
+        row=row,
+        col=col,
+        blur_sigma=degradation.blur_sigma,
+        noise_sigma=degradation.noise_sigma,
+    )
+
+
+def _as_dtype(dn: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Rounds and clips to an integer dtype; floats are only converted."""
+    if dtype.kind == "f":
+        return dn.astype(dtype)
+    limits = np.iinfo(dtype)
+    return np.clip(np.rint(dn), limits.min, limits.max).astype(dtype)
+
+
+def _generator(seed: str) -> np.random.Generator:
+    digest = hashlib.sha256(seed.encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:16], "little"))
