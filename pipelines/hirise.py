@@ -7,11 +7,11 @@ hirise_rdr_sis.pdf, for the archive's layout and the label's keywords.
 import dataclasses
 import os
 import re
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import pvl
 
 from marsgan_tf import errors
 
@@ -109,16 +109,7 @@ def read_label(path: str) -> Label:
     Raises:
         RasterError: If it is no PDS label.
     """
-    try:
-        tree = pvl.load(path)
-    # At the end of a label that is cut off, pvl lets StopIteration escape.
-    except (ValueError, StopIteration, pvl.exceptions.ParseError) as error:
-        reason = " ".join(str(error).split())[:80] or "cut off"
-        raise errors.RasterError(
-            f"{path}: is no PDS label ({reason}): fetch it again, or move it "
-            "away to read its image without it"
-        ) from None
-    values = dict(_keywords(tree))
+    values = dict(_keywords(_load_label(path)))
     return Label(
         scaling_factor=_number(values.get("SCALING_FACTOR")),
         offset=_number(values.get("OFFSET")),
@@ -142,6 +133,23 @@ def special_dns(path: str, dtype: np.dtype, label: Label) -> tuple[int, ...]:
     if dtype == np.uint16 and is_hirise(path):
         return SPECIAL_DNS
     return ()
+
+
+def _load_label(path: str) -> Any:
+    with warnings.catch_warnings():
+        # pvl tells of parts that are optional or old, none of them used here.
+        warnings.simplefilter("ignore")
+        import pvl
+
+        try:
+            return pvl.load(path)
+        # At the end of a label that is cut off, StopIteration escapes.
+        except (ValueError, StopIteration, pvl.exceptions.ParseError) as error:
+            reason = " ".join(str(error).split())[:80] or "cut off"
+    raise errors.RasterError(
+        f"{path}: is no PDS label ({reason}): fetch it again, or move it away "
+        "to read its image without it"
+    )
 
 
 def _keywords(tree: Any) -> Iterator[tuple[str, Any]]:

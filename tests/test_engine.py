@@ -1,0 +1,115 @@
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+from marsgan_tf import errors
+from pipelines import engine
+
+
+def halve(number):
+    """Fails, in the user's way, on odd numbers."""
+    if number % 2:
+        raise errors.DatasetError(f"{number} is odd")
+    return number // 2
+
+
+def divide(number):
+    return 1 // number
+
+
+def die(number):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def sleep_long(folder):
+    with open(f"{folder}/{os.getpid()}", "w"):
+        time.sleep(60)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_errors_do_not_stop_the_others(workers):
+    outcomes = dict(engine.run_units(range(5), halve, workers))
+    assert [outcomes[i] for i in (0, 2, 4)] == [0, 1, 2]
+    assert str(outcomes[1]) == "1 is odd"
+    assert isinstance(outcomes[3], errors.DatasetError)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_other_errors_stop_at_once(workers):
+    with pytest.raises(ZeroDivisionError):
+        list(engine.run_units([0, 0, 0], divide, workers))
+
+
+def test_nothing_to_do():
+    assert list(engine.run_units([], halve, 4)) == []
+
+
+def test_killed_worker_is_told():
+    with pytest.raises(errors.DatasetError, match="killed.*fewer --workers"):
+        list(engine.run_units([1, 2], die, 2))
+
+
+def test_signals_become_interrupted():
+    handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
+    with pytest.raises(errors.Interrupted, match="go on") as caught:
+        with engine.interruptible("go on"):
+            signal.raise_signal(signal.SIGTERM)
+    assert caught.value.signal_number == signal.SIGTERM
+    assert handlers == [
+        signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)
+    ]
+
+
+SCRIPT = """
+    import sys
+    sys.path[:0] = [{tests!r}]
+    import test_engine
+    from pipelines import engine
+    if __name__ == "__main__":
+        with engine.interruptible("go on"):
+            list(engine.run_units([{folder!r}] * 2, test_engine.sleep_long, 2))
+"""
+
+
+def is_running(pid):
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+def wait_for(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert condition()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL]
+)
+def test_workers_end_with_their_parent(tmp_path, number):
+    script = tmp_path / "script.py"
+    folder = tmp_path / "started"
+    folder.mkdir()
+    tests = os.path.dirname(__file__)
+    script.write_text(
+        textwrap.dedent(SCRIPT.format(tests=tests, folder=str(folder)))
+    )
+    root = os.path.dirname(tests)
+    process = subprocess.Popen(
+        [sys.executable, str(script)],
+        env={**os.environ, "PYTHONPATH": root},
+        stderr=subprocess.DEVNULL,
+    )
+    wait_for(lambda: len(os.listdir(folder)) == 2)
+    process.send_signal(number)
+    assert process.wait(timeout=20) != 0
+    wait_for(lambda: not any(map(is_running, os.listdir(folder))))

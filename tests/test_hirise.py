@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+
+from marsgan_tf import errors
+from pipelines import hirise
+
+# As a HiRISE RDR label has it, cut down.
+LABEL = """PDS_VERSION_ID = PDS3
+/* Identification */
+OBSERVATION_ID = "ESP_068294_1985"
+OBJECT = UNCOMPRESSED_FILE
+  FILE_NAME = "ESP_068294_1985_RED.IMG"
+  OBJECT = IMAGE
+    SAMPLE_TYPE = MSB_UNSIGNED_INTEGER
+    SAMPLE_BIT_MASK = 2#0000001111111111#
+    SCALING_FACTOR = 8.25e-05
+    OFFSET = 0.03125
+    CORE_NULL = 0
+    CORE_LOW_REPR_SATURATION = 1
+    CORE_LOW_INSTR_SATURATION = 2
+    CORE_HIGH_REPR_SATURATION = 1023
+    CORE_HIGH_INSTR_SATURATION = 1022
+  END_OBJECT = IMAGE
+END_OBJECT = UNCOMPRESSED_FILE
+END
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "identity"),
+    [
+        ("a/ESP_068294_1985_RED.JP2", "ESP_068294_1985"),
+        ("psp_002081_1055_red.lbl", "PSP_002081_1055"),
+        ("ESP_014277_1650_RED_r17408_c9216.jpg", "ESP_014277_1650"),
+        ("PSP_002081_1055/terrain_3.tif", "terrain_3"),
+    ],
+)
+def test_observation_id_is_read_from_the_name(path, identity):
+    assert hirise.observation_id(path) == identity
+
+
+def test_product_lies_where_the_archive_has_it():
+    path = hirise.product_path("ESP_068294_1985", "/pds")
+    assert path == (
+        "/pds/RDR/ESP/ORB_068200_068299/ESP_068294_1985/ESP_068294_1985_RED.JP2"
+    )
+    path = hirise.product_path("PSP_002081_1055", "/pds")
+    assert "/RDR/PSP/ORB_002000_002099/PSP_002081_1055/" in path
+
+
+def test_label_beside_the_image_is_found_and_read(tmp_path):
+    (tmp_path / "ESP_068294_1985_RED.LBL").write_text(LABEL)
+    image = tmp_path / "ESP_068294_1985_RED.jp2"
+    path = hirise.find_label(str(image))
+    assert path == str(tmp_path / "ESP_068294_1985_RED.LBL")
+    label = hirise.read_label(path)
+    assert label.scaling_factor == 8.25e-05
+    assert label.offset == 0.03125
+    assert sorted(label.special_dns) == [0, 1, 2, 1022, 1023]
+    assert hirise.find_label(str(tmp_path / "other.jp2")) is None
+
+
+@pytest.mark.parametrize(
+    "content", [b"\x00\xffJP2", b"OBJECT = IMAGE\n A = 1\n", b"OBJECT = "]
+)
+def test_unreadable_label_is_named(tmp_path, content):
+    path = tmp_path / "a.lbl"
+    path.write_bytes(content)
+    with pytest.raises(errors.RasterError, match="a.lbl: is no PDS label"):
+        hirise.read_label(str(path))
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "specials", "expected"),
+    [
+        ("ESP_068294_1985_RED.JP2", "uint16", (), (0, 1, 2, 1022, 1023)),
+        ("ESP_068294_1985_RED.JP2", "uint16", (0, 1023), (0, 1023)),
+        ("ESP_068294_1985_RED.browse.jpg", "uint8", (), ()),
+        ("ESP_068294_1985_RED_if.tif", "float32", (), ()),
+        ("terrain.tif", "uint16", (), ()),
+    ],
+)
+def test_special_dns(name, dtype, specials, expected):
+    label = hirise.Label(special_dns=specials)
+    assert hirise.special_dns(name, np.dtype(dtype), label) == expected
+
+
+def test_test_sites_of_the_paper():
+    """Eight rows of Table 1, and two images of Jezero."""
+    assert len(set(hirise.PAPER_VALIDATION_IDS)) == 10
+    assert all(map(hirise.is_observation_id, hirise.PAPER_VALIDATION_IDS))
