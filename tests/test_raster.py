@@ -398,6 +398,14 @@ CUT_OFF = {
     "png": ("whole.png", FORMATS["deep.png"]),
     "isis": ("whole.cub", FORMATS["real.cub"]),
     "pds": ("whole.img", FORMATS["attached.img"]),
+    "envi": (
+        "whole.bil",
+        lambda p: rasters.write_gdal(p, ramp("int16", bands=3), "ENVI"),
+    ),
+    "vicar": (
+        "whole.vic",
+        lambda p: rasters.write_gdal(p, ramp("int16"), "VICAR"),
+    ),
 }
 
 
@@ -434,9 +442,17 @@ def test_detached_pixels_cut_or_missing(tmp_path):
     FORMATS["detached.lbl"](path)
     body = path.with_suffix(".img")
     body.write_bytes(body.read_bytes()[:-1])
-    expect_refusal(path, "scene.img: is cut off, it has 15999 bytes where")
+    expect_refusal(path, "scene.lbl: its pixels are cut off, there are 15999")
     body.unlink()
     expect_refusal(path, "no image that GDAL can open")
+
+
+def test_pds4_pixels_cut(tmp_path):
+    path = tmp_path / "scene.xml"
+    rasters.write_gdal(path, ramp("int16"), "PDS4")
+    body = path.with_suffix(".img")
+    body.write_bytes(body.read_bytes()[:-1])
+    expect_refusal(path, "its pixels are cut off, there are 15999 bytes")
 
 
 @pytest.mark.parametrize("dtype", ["complex64", "int64"])

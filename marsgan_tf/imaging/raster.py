@@ -8,7 +8,6 @@ wrong with a file is told by `errors.RasterError`, in one line.
 
 import contextlib
 import json
-import math
 import os
 import shutil
 import tempfile
@@ -27,12 +26,7 @@ import rasterio.warp
 import rasterio.windows
 
 from marsgan_tf import errors
-from marsgan_tf.imaging import footprint, raw_layout
-
-_DTYPES = frozenset(
-    ("uint8", "int8", "uint16", "int16", "uint32", "int32")
-    + ("float32", "float64")
-)
+from marsgan_tf.imaging import footprint, raster_formats, raw_layout
 
 # With more threads, GDAL 3.10 fills the tiles that a truncated JPEG 2000 file
 # lacks with zeros, prints to stderr, and reports success.
@@ -41,7 +35,8 @@ _GDAL_OPTIONS = {"GDAL_NUM_THREADS": "1"}
 # GDAL's own errors pass through rasterio without a common public root.
 _GDAL_ERRORS = (rasterio.errors.RasterioError, rasterio._err.CPLE_BaseError)
 
-# Files of pixels that an ISIS or PDS label may point to.
+# GDAL reads what is missing from their uncompressed files as zeros.
+_RAW_DRIVERS = ("ENVI", "ISIS3", "PDS", "PDS4", "VICAR")
 _COMPRESSED = (".jp2", ".jpg", ".jpeg", ".tif", ".tiff")
 
 # Rows compared at a time when a written file is read back.
@@ -301,7 +296,7 @@ def write_raster(
         errors.RasterError: If the file cannot be written.
     """
     pixels = pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
-    profile = _profile(path, pixels, nodata)
+    profile = raster_formats.profile(path, pixels, nodata)
     if band_names and len(band_names) != pixels.shape[-1]:
         raise ValueError(
             "`band_names` must have one name a band. Received: "
@@ -355,8 +350,8 @@ def _require_image(path: str, dataset: Any) -> None:
     bands = _data_bands(dataset)
     if not bands:
         raise errors.RasterError(
-            f"{path}: has no band of pixels: name one of its subdatasets "
-            "(gdalinfo lists them)"
+            f"{path}: has no band of pixels: if it holds several images, "
+            "extract one with gdal_translate"
         )
     if rasterio.enums.ColorInterp.palette in dataset.colorinterp:
         raise errors.RasterError(
@@ -368,24 +363,37 @@ def _require_image(path: str, dataset: Any) -> None:
 
 def _require_complete(path: str, dataset: Any, dtype: np.dtype) -> None:
     """Refuses a raw file that ends before its last pixel."""
-    if dataset.driver not in ("ISIS3", "PDS"):
-        return
-    body = [f for f in dataset.files if not f.endswith(".aux.xml")][-1]
-    if os.path.splitext(body)[1].lower() in _COMPRESSED:
-        return  # Its own driver tells.
+    files = [f for f in dataset.files if not f.endswith(".aux.xml")]
+    if dataset.driver not in _RAW_DRIVERS or files[-1].lower().endswith(
+        _COMPRESSED
+    ):
+        return  # What is compressed is told by its decoder.
+    expected = _expected_bytes(dataset, dtype)
+    found = os.path.getsize(files[0] if dataset.driver == "ENVI" else files[-1])
+    if found < expected:
+        raise errors.RasterError(
+            f"{path}: its pixels are cut off, there are {found} bytes where "
+            f"{expected} are needed: fetch it again"
+        )
+
+
+def _expected_bytes(dataset: Any, dtype: np.dtype) -> int:
+    """Least size of the file that holds a raw format's pixels."""
+    size = dataset.width * dataset.height * dataset.count * dtype.itemsize
+    try:
+        if dataset.driver == "ISIS3":
+            return raw_layout.isis3_end(_label(dataset), dtype.itemsize)
+        if dataset.driver == "PDS":
+            return raw_layout.pds3_end(_label(dataset), size)
+    except (KeyError, TypeError, ValueError):
+        pass  # A label of an unknown form tells no more than the others do.
+    return size
+
+
+def _label(dataset: Any) -> dict[str, Any]:
     # rasterio takes the JSON text for `name=value` and cuts it at a colon.
     (parts,) = dataset.tags(ns=f"json:{dataset.driver}").items()
-    label = json.loads(":".join(parts))
-    if dataset.driver == "ISIS3":
-        expected = raw_layout.isis3_end(label, dtype.itemsize)
-    else:
-        pixels = dataset.width * dataset.height * dataset.count
-        expected = raw_layout.pds3_end(label, pixels * dtype.itemsize)
-    if os.path.getsize(body) < expected:
-        raise errors.RasterError(
-            f"{body}: is cut off, it has {os.path.getsize(body)} bytes where "
-            f"its label asks for {expected}: fetch it again"
-        )
+    return json.loads(":".join(parts))
 
 
 def _data_bands(dataset: Any) -> list[int]:
@@ -401,7 +409,7 @@ def _data_bands(dataset: Any) -> list[int]:
 
 def _common_dtype(path: str, dataset: Any, bands: list[int]) -> np.dtype:
     names = sorted({dataset.dtypes[band - 1] for band in bands})
-    if len(names) > 1 or names[0] not in _DTYPES:
+    if len(names) > 1 or names[0] not in raster_formats.DTYPES:
         raise errors.RasterError(
             f"{path}: pixels of type {' and '.join(names)} cannot be worked "
             "with: convert it to integers of 8, 16 or 32 bits, or to floats"
@@ -429,89 +437,6 @@ def _own_geographic(crs: Any) -> Any:
     return rasterio.crs.CRS.from_proj4(
         f"+proj=longlat +a={major!r} +b={minor!r} +no_defs"
     )
-
-
-def _profile(
-    path: str, pixels: np.ndarray, nodata: float | None
-) -> dict[str, Any]:
-    formats = {".tif": _geotiff, ".tiff": _geotiff, ".png": _png, ".jp2": _jp2}
-    extension = os.path.splitext(path)[1].lower()
-    if extension not in formats:
-        raise ValueError(
-            f"`path` must end in .tif, .png or .jp2. Received: path={path}"
-        )
-    if (
-        pixels.ndim != 3
-        or 0 in pixels.shape
-        or pixels.dtype.name not in _DTYPES
-    ):
-        raise ValueError(
-            "`pixels` must be (height, width, bands), not empty, of integers "
-            "of 8, 16 or 32 bits or of floats. Received: "
-            f"pixels.shape={pixels.shape}, pixels.dtype={pixels.dtype}"
-        )
-    if nodata is not None and not _holds(pixels.dtype, nodata):
-        raise ValueError(
-            "`nodata` must be a value of the pixels' dtype. Received: "
-            f"nodata={nodata}, pixels.dtype={pixels.dtype}"
-        )
-    height, width, count = pixels.shape
-    return {
-        "height": height,
-        "width": width,
-        "count": count,
-        "dtype": pixels.dtype.name,
-        "nodata": nodata,
-        **formats[extension](pixels),
-    }
-
-
-def _holds(dtype: np.dtype, value: float) -> bool:
-    if dtype.kind == "f":
-        return math.isnan(value) or abs(value) <= np.finfo(dtype).max
-    limits = np.iinfo(dtype)
-    return limits.min <= value <= limits.max and value == int(value)
-
-
-def _geotiff(pixels: np.ndarray) -> dict[str, Any]:
-    is_rgb = pixels.shape[-1] == 3 and pixels.dtype == np.uint8
-    return {
-        "driver": "GTiff",
-        "tiled": True,
-        "blockxsize": 256,
-        "blockysize": 256,
-        "compress": "deflate",
-        "predictor": 3 if pixels.dtype.kind == "f" else 2,
-        "BIGTIFF": "IF_SAFER",
-        # Left to itself, GDAL takes the fourth band of bytes for alpha.
-        "photometric": "RGB" if is_rgb else "MINISBLACK",
-    }
-
-
-def _png(pixels: np.ndarray) -> dict[str, Any]:
-    if pixels.shape[-1] not in (1, 3) or pixels.dtype.name not in (
-        "uint8",
-        "uint16",
-    ):
-        raise ValueError(
-            "`pixels` for PNG must be uint8 or uint16 of 1 or 3 bands. "
-            f"Received: {pixels.dtype} of {pixels.shape[-1]} bands"
-        )
-    return {"driver": "PNG"}
-
-
-def _jp2(pixels: np.ndarray) -> dict[str, Any]:
-    if pixels.dtype.kind == "f":
-        raise ValueError(
-            "`pixels` for JPEG 2000 must be integers. Received: "
-            f"pixels.dtype={pixels.dtype}"
-        )
-    return {
-        "driver": "JP2OpenJPEG",
-        "QUALITY": "100",
-        "REVERSIBLE": "YES",
-        "WRITE_METADATA": "YES",
-    }
 
 
 def _parse_crs(crs_wkt: str) -> Any:
