@@ -170,6 +170,39 @@ def write_pds3(
     return str(path)
 
 
+def write_hirise_label(
+    path: pathlib.Path, body: pathlib.Path, *, height: int, width: int
+) -> str:
+    """Writes the label of a HiRISE product, whose pixels are in a JP2."""
+    path.write_text(
+        f"""PDS_VERSION_ID = PDS3
+OBJECT = COMPRESSED_FILE
+  FILE_NAME = "{body.name}"
+  RECORD_TYPE = UNDEFINED
+  ENCODING_TYPE = "JP2"
+  UNCOMPRESSED_FILE_NAME = "{body.with_suffix(".IMG").name}"
+END_OBJECT = COMPRESSED_FILE
+OBJECT = UNCOMPRESSED_FILE
+  FILE_NAME = "{body.with_suffix(".IMG").name}"
+  RECORD_TYPE = FIXED_LENGTH
+  RECORD_BYTES = {2 * width}
+  FILE_RECORDS = {height}
+  ^IMAGE = "{body.with_suffix(".IMG").name}"
+  OBJECT = IMAGE
+    LINES = {height}
+    LINE_SAMPLES = {width}
+    BANDS = 1
+    SAMPLE_TYPE = MSB_UNSIGNED_INTEGER
+    SAMPLE_BITS = 16
+    BAND_STORAGE_TYPE = BAND_SEQUENTIAL
+  END_OBJECT = IMAGE
+END_OBJECT = UNCOMPRESSED_FILE
+END
+"""
+    )
+    return str(path)
+
+
 # Pixels of 6 m; the first pixel's centre lies 20000.5 columns west and 8000.5
 # rows south of the origin.
 _PDS_PROJECTION = (

@@ -162,6 +162,18 @@ def test_single_tile_of_a_codestream_decodes_whole(folder, tile, is_single):
         assert reader.decodes_whole == is_single
 
 
+def test_hirise_label_leads_to_its_jp2(folder):
+    body = folder / "PSP_1_RED.JP2"
+    rasters.write_jp2(body, ramp("uint16"), 128)
+    path = rasters.write_hirise_label(
+        body.with_suffix(".LBL"), body, height=HEIGHT, width=WIDTH
+    )
+    with raster.open_raster(path) as reader:
+        assert reader.driver == "PDS"
+        assert reader.block_height == HEIGHT and reader.decodes_whole
+        np.testing.assert_array_equal(reader.read(), ramp("uint16"))
+
+
 def test_raw_and_striped_files_do_not_decode_whole(folder):
     for name in ("striped.tif", "attached.img", "real.cub", "float.tif"):
         path = FORMATS[name](folder / f"whole-{name}")

@@ -73,7 +73,8 @@ class RasterReader:
         band_names: One name a band, empty where the file has none.
         tags: The file's own metadata, name to text.
         block_height: Rows that decode together: strips whose borders are
-            multiples of it decode nothing twice.
+            multiples of it decode nothing twice. Of a JPEG 2000 in one large
+            tile, GDAL decodes 1024 rows by themselves.
         decodes_whole: Whether the smallest window costs as much as the whole
             image, since both are one compressed block.
     """
@@ -104,7 +105,7 @@ class RasterReader:
         self.decodes_whole = (
             block[0] >= self.height
             and block[1] >= self.width
-            and "COMPRESSION" in " ".join(dataset.tags(ns="IMAGE_STRUCTURE"))
+            and _is_compressed(dataset)
         )
 
     def read(
@@ -359,6 +360,15 @@ def _require_image(path: str, dataset: Any) -> None:
             "with gdal_translate -expand rgb"
         )
     _require_complete(path, dataset, _common_dtype(path, dataset, bands))
+
+
+def _is_compressed(dataset: Any) -> bool:
+    """Whether pixels are decoded, by the label or by the files it points to."""
+    structure = " ".join(dataset.tags(ns="IMAGE_STRUCTURE"))
+    return "COMPRESSION" in structure or any(
+        name.lower().endswith((".jp2", ".jpg", ".jpeg"))
+        for name in dataset.files
+    )
 
 
 def _require_complete(path: str, dataset: Any, dtype: np.dtype) -> None:
