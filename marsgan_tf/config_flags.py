@@ -23,6 +23,7 @@ flags.disclaim_key_flags()  # `--help` then lists them under the entry module.
 
 _USAGE_STATUS = 2
 _FAILURE_STATUS = 1
+_TENSORFLOW_SOURCE = os.path.join("tensorflow", "python", "")
 
 
 class _TupleParser(flags.ArgumentParser):
@@ -83,11 +84,7 @@ def launch(config_class: type, run: Callable[[Any], None]) -> NoReturn:
     # TensorFlow reads this when it loads; its start-up notes help no user.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     build_config = define(config_class)
-    logging.use_absl_handler()
-    logging.set_verbosity(logging.INFO)
-    logging.get_absl_handler().setFormatter(
-        standard_logging.Formatter("%(message)s")
-    )
+    _set_up_logging()
     config = _parse(build_config)
     try:
         run(config)
@@ -100,6 +97,20 @@ def launch(config_class: type, run: Callable[[Any], None]) -> NoReturn:
     except KeyboardInterrupt:
         _exit("interrupted", 128 + signal.SIGINT)
     sys.exit(0)
+
+
+def _set_up_logging() -> None:
+    """Plain lines of our own, and of libraries their warnings alone."""
+    logging.use_absl_handler()
+    logging.set_verbosity(logging.INFO)
+    handler = logging.get_absl_handler()
+    handler.setFormatter(standard_logging.Formatter("%(message)s"))
+    handler.addFilter(
+        lambda record: (
+            record.levelno >= standard_logging.WARNING
+            or _TENSORFLOW_SOURCE not in record.pathname
+        )
+    )
 
 
 def _parse(build_config: Callable[[], Any]) -> Any:

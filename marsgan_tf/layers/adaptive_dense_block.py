@@ -47,7 +47,11 @@ class AdaptiveDenseBlock(keras.layers.Layer):
             growth, seed=seed, dtype=self.dtype_policy, name="dense_block"
         )
         self.noise = AdaptiveNoise(
-            noise_weight, per_channel, seed=seed, dtype=self.dtype_policy
+            noise_weight,
+            per_channel,
+            seed=seed,
+            dtype=self.dtype_policy,
+            name="noise",
         )
 
     def build(self, inputs_shape, code_shape=None):

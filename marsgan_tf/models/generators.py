@@ -1,8 +1,8 @@
 """Generators: low-resolution image in, image with `scale` times the sides out.
 
 Images are `(batch, height, width, 1)`, stretched to [0, 1] but not clipped;
-sides are free. Trunks compute in the current dtype policy, the last
-convolution and the output in float32.
+sides are free. Trunks compute in the current dtype policy, the first and the
+last convolution in float32: bfloat16 would round the image to eight bits.
 """
 
 import keras
@@ -57,7 +57,7 @@ def marsgan(
         degradation = keras.Input((2,), name="degradation")
         inputs = [lr, degradation]
         code = DegradationCode(seed=seed, name="degradation_code")(degradation)
-    first = _convolution(features, seed + 1, "f_ext")(lr)
+    first = _convolution(features, seed + 1, "f_ext", dtype="float32")(lr)
     x = first
     for index in range(blocks):
         block = AWRRDB(
@@ -91,7 +91,7 @@ def esrgan(*, blocks=23, features=64, growth=32, seed=0):
     Reference: Wang et al. 2018, https://arxiv.org/abs/1809.00219
     """
     lr = keras.Input((None, None, 1), name="lr")
-    first = _convolution(features, seed + 1, "conv_first")(lr)
+    first = _convolution(features, seed + 1, "conv_first", dtype="float32")(lr)
     x = first
     for index in range(blocks):
         x = RRDB(
@@ -109,27 +109,6 @@ def esrgan(*, blocks=23, features=64, growth=32, seed=0):
     return keras.Model(lr, sr, name="esrgan")
 
 
-def _convolution(filters, seed, name):
-    return keras.layers.Conv2D(
-        filters,
-        3,
-        padding="same",
-        kernel_initializer=keras.initializers.HeNormal(seed),
-        name=name,
-    )
-
-
-def _last_convolution(seed, name):
-    return keras.layers.Conv2D(
-        1,
-        3,
-        padding="same",
-        kernel_initializer=keras.initializers.LecunNormal(seed),
-        dtype="float32",
-        name=name,
-    )
-
-
 def generator_inputs(generator, batch):
     """Picks what a generator takes from a batch of named arrays.
 
@@ -143,3 +122,25 @@ def generator_inputs(generator, batch):
     """
     arrays = [batch[tensor.name] for tensor in generator.inputs]
     return arrays if len(arrays) > 1 else arrays[0]
+
+
+def _convolution(filters, seed, name, dtype=None):
+    return keras.layers.Conv2D(
+        filters,
+        3,
+        padding="same",
+        kernel_initializer=keras.initializers.HeNormal(seed),
+        dtype=dtype,
+        name=name,
+    )
+
+
+def _last_convolution(seed, name):
+    return keras.layers.Conv2D(
+        1,
+        3,
+        padding="same",
+        kernel_initializer=keras.initializers.LecunNormal(seed),
+        dtype="float32",
+        name=name,
+    )

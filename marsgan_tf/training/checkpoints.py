@@ -1,0 +1,70 @@
+"""Step-exact checkpoints of everything that a training step changes."""
+
+import tensorflow as tf
+from absl import logging
+
+from marsgan_tf import errors
+
+
+class Checkpoints:
+    """The newest few checkpoints of a stage, in one folder.
+
+    Args:
+        folder: Where they lie.
+        state: Keras variables by name of their owner, all of them built.
+        keep: How many stay.
+    """
+
+    def __init__(self, folder, state, *, keep):
+        self._step = tf.Variable(0, dtype=tf.int64, trainable=False)
+        plain = {
+            name: [variable.value for variable in variables]
+            for name, variables in state.items()
+        }
+        self._checkpoint = tf.train.Checkpoint(step=self._step, **plain)
+        self._manager = tf.train.CheckpointManager(
+            self._checkpoint, folder, max_to_keep=keep
+        )
+
+    def restore(self):
+        """Brings back the newest checkpoint that can be read.
+
+        A damaged one is passed over with a warning: the run then repeats
+        some steps, to the same end.
+
+        Returns:
+            The steps that were done when it was written; 0 without any.
+
+        Raises:
+            ModelError: If there are checkpoints and none can be read.
+        """
+        paths = self._manager.checkpoints[::-1]
+        for path in paths:
+            try:
+                self._checkpoint.restore(path).assert_consumed()
+                return int(self._step.numpy())
+            except (
+                AssertionError,
+                ValueError,
+                IndexError,  # TensorFlow's word for a file cut short.
+                tf.errors.OpError,
+            ) as error:
+                reason = str(error).strip().splitlines()[0]
+                logging.warning(
+                    "%s: cannot be restored (%s)", path, reason[:200]
+                )
+        if paths:
+            raise errors.ModelError(
+                f"{self._manager.directory}: none of the checkpoints can be "
+                "restored; delete the folder to start the stage again"
+            )
+        return 0
+
+    def save(self, step):
+        """Writes a checkpoint; the one before stays until it is complete.
+
+        Returns:
+            Its path.
+        """
+        self._step.assign(step)
+        return self._manager.save(checkpoint_number=step)

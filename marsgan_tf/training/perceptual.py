@@ -1,0 +1,157 @@
+"""Perceptual loss on VGG19 features, before their activation.
+
+Weights are data: a Keras `.h5` file of VGG19 by path, or `imagenet`, which
+Keras downloads.
+"""
+
+import re
+
+import h5py
+import keras
+from keras import ops
+
+from marsgan_tf import errors
+
+_WIDTHS = (64, 128, 256, 512, 512)
+_DEPTHS = (2, 2, 4, 4, 4)
+# SRGAN's factor, which brings the loss to the scale of an MSE of pixels.
+_FEATURE_SCALE = 1 / 12.75
+_URL = (
+    "https://storage.googleapis.com/tensorflow/keras-applications/vgg19/"
+    "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
+)
+
+
+class PerceptualLoss:
+    """Squared error of VGG19 features.
+
+    Args:
+        layers: Names such as `block5_conv4`, the paper's φ(5,4).
+        weights: Path of a Keras VGG19 `.h5` file, or `imagenet`.
+
+    Grey is repeated to three bands, then passes Keras' `caffe` preprocessing.
+
+    Raises:
+        ValueError: If a layer's name is none of VGG19's.
+        ModelError: If the weights cannot be had, or lack a layer.
+
+    Reference: Tao et al. 2021, eq. 9; Simonyan and Zisserman 2015,
+    https://arxiv.org/abs/1409.1556
+    """
+
+    def __init__(self, layers, weights):
+        self.network = _build(layers)
+        _load(self.network, weights)
+        self.network.trainable = False
+
+    def __call__(self, target, estimate):
+        """Compares two batches `(batch, height, width, 1)` in [0, 1].
+
+        Returns:
+            One loss a layer, `{name: scalar}`: squared error, mean over
+            positions and channels.
+        """
+        target_features = self._features(target)
+        estimate_features = self._features(estimate)
+        return {
+            name: ops.mean(ops.square(target_features[name] - features))
+            for name, features in estimate_features.items()
+        }
+
+    def _features(self, images):
+        coloured = ops.repeat(255.0 * images, 3, axis=-1)
+        inputs = keras.applications.imagenet_utils.preprocess_input(
+            coloured, mode="caffe"
+        )
+        return {
+            name: _FEATURE_SCALE * ops.cast(features, "float32")
+            for name, features in self.network(inputs).items()
+        }
+
+
+def convolution_names():
+    """Names of VGG19's convolutions in order, `block1_conv1` first."""
+    return [
+        f"block{block}_conv{index}"
+        for block, depth in enumerate(_DEPTHS, start=1)
+        for index in range(1, depth + 1)
+    ]
+
+
+def _build(layers):
+    """VGG19 as far as the last of `layers`, activations apart."""
+    names = convolution_names()
+    unknown = [name for name in layers if name not in names]
+    if unknown or not layers:
+        raise ValueError(
+            "`layers` must be names from block1_conv1 to block5_conv4. "
+            f"Received: layers={layers}"
+        )
+    last = max(names.index(name) for name in layers)
+    x = image = keras.Input((None, None, 3))
+    outputs = {}
+    for name in names[: last + 1]:
+        block, index = (int(digit) for digit in re.findall(r"\d+", name))
+        if index == 1 and block > 1:
+            x = keras.layers.MaxPooling2D(2, name=f"block{block - 1}_pool")(x)
+        outputs[name] = keras.layers.Conv2D(
+            _WIDTHS[block - 1],
+            3,
+            padding="same",
+            # In bfloat16, pixels from 0 to 255 would lose their last bit.
+            dtype="float32" if name == "block1_conv1" else None,
+            name=name,
+        )(x)
+        x = keras.layers.ReLU(name=f"{name}_relu")(outputs[name])
+    return keras.Model(image, {name: outputs[name] for name in layers})
+
+
+def _load(network, weights):
+    read = _keras_reader() if weights == "imagenet" else _file_reader(weights)
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.Conv2D):
+            layer.set_weights(read(layer.name))
+
+
+def _keras_reader():
+    """Reads a layer's kernel and bias from Keras' own, downloaded copy."""
+    try:
+        source = keras.applications.VGG19(include_top=False)
+    except Exception as error:  # Keras raises a bare Exception.
+        raise errors.ModelError(
+            f"VGG19 weights cannot be downloaded ({error}); fetch {_URL} on a "
+            "machine with a network and pass --vgg_weights=PATH"
+        ) from None
+    return lambda name: source.get_layer(name).get_weights()
+
+
+def _file_reader(path):
+    """Reads a layer's kernel and bias from a file in Keras' HDF5 layout."""
+
+    def read(name):
+        try:
+            with h5py.File(path) as file:
+                if name in file:
+                    return _datasets(file[name])
+        except OSError as error:
+            raise errors.ModelError(
+                f"{path}: no readable VGG19 weights file ({error}); "
+                f"--vgg_weights takes the path of {_URL}"
+            ) from None
+        raise errors.ModelError(
+            f"{path}: has no weights of {name}; take a complete VGG19 file "
+            f"({_URL}), or --perceptual_layers that it has"
+        )
+
+    return read
+
+
+def _datasets(group):
+    """Kernel and bias below an HDF5 group, the kernel first."""
+    arrays = []
+    group.visititems(
+        lambda _, item: (
+            arrays.append(item[()]) if isinstance(item, h5py.Dataset) else None
+        )
+    )
+    return sorted(arrays, key=lambda array: -array.ndim)

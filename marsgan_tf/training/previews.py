@@ -1,0 +1,44 @@
+"""Panels of before and after, for the eye."""
+
+import numpy as np
+from PIL import Image
+
+from marsgan_tf.training import validation
+
+_GAP_PX = 4
+_WHITE = 255
+
+
+def panels(generator, batch):
+    """Draws each pair as one row: nearest, bicubic, generator, reference.
+
+    Args:
+        generator: The generator.
+        batch: A batch of `records.validation_batches`.
+
+    Returns:
+        `(rows, height, width)` uint8; [0, 1] becomes 0 to 255.
+    """
+    lr = batch["lr"]
+    scale = batch["hr"].shape[1] // lr.shape[1]
+    nearest = np.repeat(np.repeat(lr, scale, axis=1), scale, axis=2)
+    columns = [
+        nearest,
+        validation.enlarge(lr, scale),
+        validation.restore(generator, batch),
+        batch["hr"],
+    ]
+    pixels = [
+        np.rint(np.clip(np.asarray(column)[..., 0], 0, 1) * _WHITE)
+        for column in columns
+    ]
+    gap = np.full((*pixels[0].shape[:2], _GAP_PX), _WHITE)
+    parts = [part for column in pixels for part in (gap, column)][1:]
+    return np.concatenate(parts, axis=2).astype(np.uint8)
+
+
+def write_png(rows, path):
+    """Writes panels below each other as one PNG."""
+    gap = np.full((_GAP_PX, rows.shape[2]), _WHITE, np.uint8)
+    parts = [part for row in rows for part in (gap, row)][1:]
+    Image.fromarray(np.concatenate(parts)).save(path)

@@ -1,0 +1,315 @@
+"""Whole experiments, in this process and as a user starts them."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import datasets
+import keras
+import numpy as np
+import pytest
+import vgg
+
+from marsgan_tf import config as configs
+from marsgan_tf import errors
+from marsgan_tf.training import loop, run, signals
+
+ROOT = pathlib.Path(__file__).parent.parent
+TINY = {
+    "blocks": 1,
+    "features": 4,
+    "growth": 4,
+    "reconstruction_channels": 1,
+    "noise_weight": 0.05,
+    "discriminator_filters": 2,
+    "discriminator_units": 4,
+    "perceptual_layers": ("block2_conv2", "block1_conv2"),
+    "psnr_steps": 6,
+    "gan_steps": 4,
+    "batch_size": 4,
+    "hr_size": 16,
+    "learning_rate": 1e-3,
+    "halve_at": (3,),
+    "checkpoint_every": 2,
+    "log_every": 2,
+    "validate_every": 100,
+    "ema_decay": 0.9,
+}
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """A dataset and VGG weights, once for all tests."""
+    folder = tmp_path_factory.mktemp("shared")
+    datasets.write_dataset(folder / "pairs")
+    vgg.write_weights(folder / "vgg.h5", blocks=2)
+    return {
+        "dataset": str(folder / "pairs"),
+        "vgg_weights": str(folder / "vgg.h5"),
+    }
+
+
+def tiny_config(shared, workdir, **options):
+    return configs.TrainConfig(
+        **{**TINY, **shared, "workdir": str(workdir), **options}
+    )
+
+
+def weights_of(path):
+    return keras.models.load_model(path).get_weights()
+
+
+@pytest.fixture(scope="module")
+def whole(shared, tmp_path_factory):
+    """The result of an experiment that nothing disturbed."""
+    return run.run(tiny_config(shared, tmp_path_factory.mktemp("whole")))
+
+
+def assert_same_file(one, other):
+    for first, second in zip(weights_of(one), weights_of(other), strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_an_experiment_leaves_what_it_promises(shared, tmp_path):
+    config = tiny_config(shared, tmp_path, precision="mixed_bfloat16")
+    result = pathlib.Path(run.run(config))
+    assert result == tmp_path / "gan" / "generator.keras"
+    for stage, steps in (("psnr", 6), ("gan", 4)):
+        folder = tmp_path / stage
+        assert (folder / "generator.keras").is_file()
+        assert list(folder.glob("logs/events.*"))
+        assert (folder / f"previews/step-{steps:08d}.png").is_file()
+        assert (folder / f"checkpoints/ckpt-{steps}.index").is_file()
+        settings = json.loads((folder / "config.json").read_text())
+        assert settings["features"] == 4
+        assert len(settings["dataset_sha256"]) == 64
+    generator = keras.models.load_model(result)
+    assert {layer.dtype_policy.name for layer in generator.layers[1:]} == {
+        "float32"  # All but the input layer, which has no numbers.
+    }
+    assert generator.count_params() > 1000
+
+
+def test_a_finished_stage_is_not_run_again(shared, tmp_path):
+    run.run(tiny_config(shared, tmp_path / "exp2", gan_steps=0))
+    first = tmp_path / "exp2" / "psnr" / "generator.keras"
+    stamp = first.stat().st_mtime_ns
+    config = tiny_config(
+        shared,
+        tmp_path / "exp3",
+        psnr_workdir=str(tmp_path / "exp2"),
+        learning_rate=1e-30,
+        ema_decay=0.0,
+    )
+    result = run.run(config)
+    assert first.stat().st_mtime_ns == stamp
+    assert not (tmp_path / "exp3" / "psnr").exists()
+    # Stage 2 began from stage 1's weights: such steps change nothing.
+    assert_same_file(result, first)
+
+
+def test_missing_stage_1_is_run_where_it_is_looked_for(shared, tmp_path):
+    config = tiny_config(
+        shared, tmp_path / "exp3", psnr_workdir=str(tmp_path / "exp2")
+    )
+    run.run(config)
+    assert (tmp_path / "exp2" / "psnr" / "generator.keras").is_file()
+    assert (tmp_path / "exp3" / "gan" / "generator.keras").is_file()
+
+
+def test_stage_1_of_another_architecture_is_refused(shared, tmp_path):
+    run.run(tiny_config(shared, tmp_path, psnr_steps=1, gan_steps=0))
+    with pytest.raises(errors.ModelError, match="psnr/generator.*parameters"):
+        run.run(tiny_config(shared, tmp_path, features=8))
+
+
+def interrupt_at(monkeypatch, step):
+    """Sends this process SIGTERM while it takes a step of the loop."""
+    compile_step = loop.compile_step
+    taken = []
+
+    def compile_with_signal(*arguments):
+        take_step = compile_step(*arguments)
+
+        def take(batch):
+            taken.append(None)
+            if len(taken) == step:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return take_step(batch)
+
+        return take
+
+    monkeypatch.setattr(loop, "compile_step", compile_with_signal)
+
+
+@pytest.mark.parametrize("step", [3, 9])
+def test_sigterm_saves_and_a_new_run_goes_on(
+    shared, tmp_path, monkeypatch, step, whole
+):
+    config = tiny_config(shared, tmp_path / "cut")
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, step)
+        with pytest.raises(errors.Interrupted, match="saved") as caught:
+            run.run(config)
+    assert caught.value.signal_number == signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert_same_file(run.run(config), whole)
+
+
+def test_a_second_signal_ends_at_once():
+    with pytest.raises(KeyboardInterrupt), signals.collected() as received:
+        os.kill(os.getpid(), signal.SIGINT)
+        while not received:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(1)
+
+
+def test_begun_stage_with_other_settings_is_refused(
+    shared, tmp_path, monkeypatch
+):
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 2)
+        with pytest.raises(errors.Interrupted):
+            run.run(tiny_config(shared, tmp_path))
+    with pytest.raises(errors.ModelError, match="learning_rate=0.001, now"):
+        run.run(tiny_config(shared, tmp_path, learning_rate=2e-3))
+    # What belongs to stage 2 alone, and what is free, may differ.
+    run.run(
+        tiny_config(
+            shared, tmp_path, gan_steps=0, content_loss="l1", log_every=5
+        )
+    )
+
+
+def test_loss_that_is_not_finite_keeps_the_last_good_checkpoint(
+    shared, tmp_path
+):
+    config = tiny_config(
+        shared,
+        tmp_path,
+        learning_rate=1e18,
+        psnr_steps=50,
+        checkpoint_every=1,
+        ema_decay=0.0,
+        noise_weight=0.0,
+    )
+    message = r"psnr: the loss l1 is (nan|inf) at step \d+ \(batch: train-0"
+    with pytest.raises(errors.NonFiniteLossError, match=message):
+        run.run(config)
+    assert not (tmp_path / "psnr" / "generator.keras").exists()
+    saved = list((tmp_path / "psnr" / "checkpoints").glob("*.index"))
+    assert saved
+
+
+def damaged_dataset(folder, how):
+    datasets.write_dataset(folder)
+    shard = folder / "train-00001-of-00002.tfrecord"
+    content = bytearray(shard.read_bytes())
+    if how == "truncated":
+        content = content[:-100]
+    else:
+        content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+    return str(folder)
+
+
+@pytest.mark.parametrize("how", ["truncated", "flipped"])
+def test_a_damaged_shard_is_named(shared, tmp_path, how):
+    dataset = damaged_dataset(tmp_path / "pairs", how)
+    config = tiny_config(shared, tmp_path / "run", dataset=dataset)
+    with pytest.raises(
+        errors.CorruptRecordError, match=r"train-00001-of-00002.*record \d"
+    ):
+        run.run(config)
+
+
+def test_patches_smaller_than_asked_for(shared, tmp_path):
+    with pytest.raises(errors.DatasetError, match="32 px.*--hr_size=64"):
+        run.run(tiny_config(shared, tmp_path, hr_size=64))
+
+
+def test_missing_vgg_weights_are_told_before_stage_1(shared, tmp_path):
+    config = tiny_config(
+        {**shared, "vgg_weights": "missing.h5"}, tmp_path / "run"
+    )
+    with pytest.raises(errors.ModelError, match=r"missing\.h5.*--vgg_weights"):
+        run.run(config)
+    assert not (tmp_path / "run").exists()
+
+
+def as_flags(config):
+    flags = []
+    for name, value in dataclasses.asdict(config).items():
+        if isinstance(value, tuple):
+            value = ",".join(str(element) for element in value)
+        flags.append(f"--{name}={value}")
+    return flags
+
+
+def start(config):
+    return subprocess.Popen(
+        [sys.executable, "-m", "marsgan_tf.train", *as_flags(config)],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def kill_in(stage, config, delay):
+    """Starts a run and kills it some time after a stage's checkpoint."""
+    process = start(config)
+    name = f"checkpoints/ckpt-{config.checkpoint_every}.index"
+    first = pathlib.Path(config.workdir, stage, name)
+    while not first.exists():
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.02)
+    time.sleep(delay)
+    process.kill()
+    process.communicate()
+
+
+def test_killed_in_both_stages_a_run_ends_with_the_same_bits(shared, tmp_path):
+    options = {
+        "deterministic": True,
+        "psnr_steps": 300,
+        "gan_steps": 120,
+        "checkpoint_every": 20,
+    }
+    whole = tiny_config(shared, tmp_path / "whole", **options)
+    process = start(whole)
+    _, text = process.communicate()
+    assert process.returncode == 0, text
+
+    cut = tiny_config(shared, tmp_path / "cut", **options)
+    delays = np.random.default_rng().random(2) * (1.0, 0.5)
+    for stage, delay in zip(("psnr", "gan"), delays, strict=True):
+        kill_in(stage, cut, delay)
+        assert not (tmp_path / "cut" / stage / "generator.keras").exists()
+    process = start(cut)
+    _, text = process.communicate()
+    assert process.returncode == 0, text
+    assert "gan: resumed at step" in text
+    for stage in ("psnr", "gan"):
+        assert_same_file(
+            tmp_path / "whole" / stage / "generator.keras",
+            tmp_path / "cut" / stage / "generator.keras",
+        )
+
+
+def test_missing_dataset_is_one_line_with_advice(tmp_path):
+    process = start(
+        configs.TrainConfig(
+            dataset=str(tmp_path / "none"), workdir=str(tmp_path / "run")
+        )
+    )
+    _, text = process.communicate()
+    assert process.returncode == 1
+    assert len(text.splitlines()) == 1
+    assert "pipelines.build_tfrecords" in text
+    assert "pipelines.quickstart" in text
