@@ -373,6 +373,8 @@ def test_heights_are_means_of_the_ground():
     place = terrain.ground((20, 30), gsd_m=3.0, seed=1)
     assert place.heights_m.shape == place.albedo.shape == (40, 60)
     assert place.spacing_m == 1.5
+    for field in (place.heights_m, place.albedo):
+        assert field.dtype == np.float32 and field.flags.c_contiguous
     expected = place.heights_m.reshape(20, 2, 30, 2).mean(axis=(1, 3))
     found = terrain.heights((20, 30), gsd_m=3.0, seed=1)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-4)
