@@ -102,7 +102,7 @@ def windows(
     judge = functools.partial(
         patches.judge,
         size=recipe.hr_size,
-        reach_px=degrade.reach_px(recipe.blur_sigma[1], scale=patches.SCALE),
+        reach_px=degrade.reach_px(_widest(recipe), scale=patches.SCALE),
         min_std=recipe.min_contrast * (scene.stretch.high - scene.stretch.low),
     )
     cut = functools.partial(
@@ -124,7 +124,7 @@ def windows(
 
 def _strips(scene: DecodedScene, recipe: Recipe) -> Iterator[_Strip]:
     """Reads the scene's windows in strips of bounded size."""
-    margin = degrade.support_px(recipe.blur_sigma[1], scale=patches.SCALE)
+    margin = degrade.support_px(_widest(recipe), scale=patches.SCALE)
     usable = scene.height // patches.SCALE * patches.SCALE
     rows = patches.starts(scene.height, recipe.hr_size, recipe.stride)
     count = max(1, _STRIP_PX // (scene.width * recipe.stride))
@@ -133,6 +133,11 @@ def _strips(scene: DecodedScene, recipe: Recipe) -> Iterator[_Strip]:
         top = max(0, chosen[0] - margin)
         end = min(usable, chosen[-1] + recipe.hr_size + margin)
         yield _Strip(top, *scene.pixels.read(top, end), chosen)
+
+
+def _widest(recipe: Recipe) -> float:
+    """The largest blur that may be drawn, rounded as those drawn are."""
+    return float(np.float32(recipe.blur_sigma[1]))
 
 
 def _reduce(strip: _Strip, degradation: Degradation) -> np.ndarray:
