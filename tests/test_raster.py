@@ -10,7 +10,7 @@ import pytest
 import rasters
 
 from marsgan_tf import errors
-from marsgan_tf.imaging import footprint, raster, raw_layout
+from marsgan_tf.imaging import footprint, raster, raster_writer, raw_layout
 
 M_PER_DEGREE = math.radians(rasters.MARS_RADIUS_M)  # At the equator.
 HEIGHT, WIDTH = 80, 100
@@ -251,7 +251,7 @@ def test_pds_missing_constant_is_nodata(folder):
 
 def test_names_and_tags_are_read(folder):
     path = str(folder / "tags.tif")
-    raster.write_raster(
+    raster_writer.write_raster(
         path,
         ramp("uint8", bands=2),
         band_names=("RED", "BG"),
@@ -275,7 +275,7 @@ def test_footprint_on_the_sphere(folder, name):
 
 
 def footprint_of(path, transform, crs=rasters.MARS_WKT, shape=(40, 50)):
-    raster.write_raster(
+    raster_writer.write_raster(
         str(path), np.ones(shape, np.uint8), crs_wkt=crs, transform=transform
     )
     with raster.open_raster(str(path)) as reader:
@@ -547,7 +547,7 @@ def test_written_file_reads_back(tmp_path, extension, dtype, bands):
     path = str(tmp_path / f"written{extension}")
     rng = np.random.default_rng(0)
     pixels = (rng.random((70, 90, bands)) * 250).astype(dtype)
-    raster.write_raster(
+    raster_writer.write_raster(
         path,
         pixels,
         crs_wkt=rasters.MARS_WKT,
@@ -576,7 +576,7 @@ def test_rotation_and_nan_survive(tmp_path):
     path = str(tmp_path / "turned.tif")
     turned = affine.Affine.rotation(12) @ affine.Affine.scale(0.25, -0.25)
     pixels = np.full((5, 6), np.nan, np.float32)
-    raster.write_raster(
+    raster_writer.write_raster(
         path,
         pixels,
         crs_wkt=rasters.MARS_WKT,
@@ -591,8 +591,10 @@ def test_rotation_and_nan_survive(tmp_path):
 
 def test_replacing_leaves_nothing_of_the_old(tmp_path):
     path = str(tmp_path / "again.png")
-    raster.write_raster(path, ramp("uint8"), crs_wkt=rasters.MARS_WKT, nodata=7)
-    raster.write_raster(path, ramp("uint8") + np.uint8(1))
+    raster_writer.write_raster(
+        path, ramp("uint8"), crs_wkt=rasters.MARS_WKT, nodata=7
+    )
+    raster_writer.write_raster(path, ramp("uint8") + np.uint8(1))
     assert os.listdir(tmp_path) == ["again.png"]
     with raster.open_raster(path) as reader:
         assert reader.crs_wkt is None and reader.nodata is None
@@ -603,14 +605,14 @@ def test_replacing_leaves_nothing_of_the_old(tmp_path):
 def test_full_disk_leaves_the_old_file_alone(tmp_path, extension):
     resource = pytest.importorskip("resource")
     path = tmp_path / f"kept{extension}"
-    raster.write_raster(str(path), ramp("uint8"))
+    raster_writer.write_raster(str(path), ramp("uint8"))
     before = path.read_bytes()
     noise = np.random.default_rng(0).integers(0, 60000, (300, 300), "u2")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, hard))
     try:
         with pytest.raises(errors.RasterError, match="cannot be written"):
-            raster.write_raster(str(path), noise)
+            raster_writer.write_raster(str(path), noise)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert path.read_bytes() == before
@@ -619,7 +621,9 @@ def test_full_disk_leaves_the_old_file_alone(tmp_path, extension):
 
 def test_missing_folder_is_told(tmp_path):
     with pytest.raises(errors.RasterError, match="x.tif: cannot be written"):
-        raster.write_raster(str(tmp_path / "no" / "x.tif"), ramp("uint8"))
+        raster_writer.write_raster(
+            str(tmp_path / "no" / "x.tif"), ramp("uint8")
+        )
 
 
 @pytest.mark.parametrize(
@@ -639,5 +643,5 @@ def test_missing_folder_is_told(tmp_path):
 )
 def test_arguments_that_do_not_fit(tmp_path, name, pixels, options, words):
     with pytest.raises(ValueError, match=words):
-        raster.write_raster(str(tmp_path / name), pixels, **options)
+        raster_writer.write_raster(str(tmp_path / name), pixels, **options)
     assert not os.listdir(tmp_path)

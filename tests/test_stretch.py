@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from marsgan_tf.imaging import raster, stretch
+from marsgan_tf.imaging import raster, raster_writer, stretch
 from marsgan_tf.imaging.stretch import Stretch
 
 DTYPES = ("uint8", "int8", "uint16", "int16")
@@ -86,7 +86,7 @@ def test_valid_floats_never_become_nodata(tmp_path, dtype, nodata):
     np.testing.assert_allclose(back, values, rtol=2e-6, atol=1e-30)
     # GDAL's own comparison is less than exact.
     path = str(tmp_path / "floats.tif")
-    raster.write_raster(path, back[np.newaxis], nodata=nodata)
+    raster_writer.write_raster(path, back[np.newaxis], nodata=nodata)
     with raster.open_raster(path) as reader:
         assert reader.read_valid().all()
 

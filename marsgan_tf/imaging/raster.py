@@ -1,4 +1,4 @@
-"""Images in and out of files: the only module that knows rasterio.
+"""Images out of files.
 
 Pixels are `(height, width, bands)` arrays in the file's own dtype; rows grow
 downwards; band numbers start at 1 and never count an alpha band. Transforms
@@ -9,16 +9,13 @@ wrong with a file is told by `errors.RasterError`, in one line.
 import contextlib
 import json
 import os
-import shutil
-import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import affine
 import numpy as np
 import rasterio
-import rasterio._err
 import rasterio.crs
 import rasterio.enums
 import rasterio.errors
@@ -26,21 +23,11 @@ import rasterio.warp
 import rasterio.windows
 
 from marsgan_tf import errors
-from marsgan_tf.imaging import footprint, raster_formats, raw_layout
-
-# With more threads, GDAL 3.10 fills the tiles that a truncated JPEG 2000 file
-# lacks with zeros, prints to stderr, and reports success.
-_GDAL_OPTIONS = {"GDAL_NUM_THREADS": "1"}
-
-# GDAL's own errors pass through rasterio without a common public root.
-_GDAL_ERRORS = (rasterio.errors.RasterioError, rasterio._err.CPLE_BaseError)
+from marsgan_tf.imaging import footprint, gdal, raster_formats, raw_layout
 
 # GDAL reads what is missing from their uncompressed files as zeros.
 _RAW_DRIVERS = ("ENVI", "ISIS3", "PDS", "PDS4", "VICAR")
 _COMPRESSED = (".jp2", ".jpg", ".jpeg", ".tif", ".tiff")
-
-# Rows compared at a time when a written file is read back.
-_CHECKED_ROWS = 1024
 
 # ISIS marks null, low and high saturation by values of their own, of which
 # GDAL reports null alone: dtype -> (lowest, highest) valid value.
@@ -198,7 +185,7 @@ class RasterReader:
                 longitudes, latitudes = rasterio.warp.transform(
                     crs, geographic, x.tolist(), y.tolist()
                 )
-        except _GDAL_ERRORS:
+        except gdal.ERRORS:
             return None
         return footprint.bounds(np.array(longitudes), np.array(latitudes))
 
@@ -231,15 +218,15 @@ class RasterReader:
 
     def _read(self, method: Any, indexes: list[int], window: Any) -> np.ndarray:
         try:
-            with rasterio.Env(**_GDAL_OPTIONS):
+            with rasterio.Env(**gdal.OPTIONS):
                 return method(indexes, window=window)
-        except _GDAL_ERRORS as error:
+        except gdal.ERRORS as error:
             rows = f"{window.row_off} to {window.row_off + window.height - 1}"
             cols = f"{window.col_off} to {window.col_off + window.width - 1}"
             raise errors.RasterError(
                 f"{self.path}: rows {rows}, columns {cols} cannot be read, the "
                 "file is damaged or incomplete: fetch it again "
-                f"({_reason(error)})"
+                f"({gdal.reason(error)})"
             ) from error
 
 
@@ -267,57 +254,6 @@ def open_raster(path: str) -> Iterator[RasterReader]:
         dataset.close()
 
 
-def write_raster(
-    path: str,
-    pixels: np.ndarray,
-    *,
-    crs_wkt: str | None = None,
-    transform: affine.Affine | None = None,
-    nodata: float | None = None,
-    band_names: Sequence[str] = (),
-    tags: Mapping[str, str] | None = None,
-) -> None:
-    """Writes an image; the file appears whole or not at all.
-
-    What a format cannot hold itself (a CRS in PNG) goes to `<path>.aux.xml`
-    beside it, where GDAL and QGIS look for it.
-
-    Args:
-        path: The extension gives the format: `.tif` (tiled, deflate), `.png`
-            or `.jp2` (both lossless). An existing file is replaced.
-        pixels: `(height, width)` or `(height, width, bands)`.
-        crs_wkt: Coordinate reference system as WKT.
-        transform: Pixel corner `(column, row)` to CRS units.
-        nodata: Value of pixels without data; the dtype must have it.
-        band_names: One a band, or none at all.
-        tags: Metadata, name to text.
-
-    Raises:
-        ValueError: If the arguments do not fit together.
-        errors.RasterError: If the file cannot be written.
-    """
-    pixels = pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
-    profile = raster_formats.profile(path, pixels, nodata)
-    if band_names and len(band_names) != pixels.shape[-1]:
-        raise ValueError(
-            "`band_names` must have one name a band. Received: "
-            f"{len(band_names)} names, pixels.shape={pixels.shape}"
-        )
-    if crs_wkt is not None:
-        profile["crs"] = _parse_crs(crs_wkt)
-    if transform is not None:
-        profile["transform"] = transform
-    try:
-        with _staged(path) as staged:
-            _write(staged, pixels, profile, band_names, tags or {})
-            _require_same(staged, pixels)
-    except (*_GDAL_ERRORS, OSError) as error:
-        raise errors.RasterError(
-            f"{path}: cannot be written, look for free space and permissions "
-            f"({_reason(error)})"
-        ) from error
-
-
 def _require_file(path: str) -> None:
     if os.path.isdir(path):
         problem = "is a folder: name an image file"
@@ -334,16 +270,16 @@ def _require_file(path: str) -> None:
 
 def _open_dataset(path: str) -> Any:
     try:
-        with rasterio.Env(**_GDAL_OPTIONS), warnings.catch_warnings():
+        with rasterio.Env(**gdal.OPTIONS), warnings.catch_warnings():
             # Images without georeferencing are welcome.
             warnings.simplefilter(
                 "ignore", rasterio.errors.NotGeoreferencedWarning
             )
             return rasterio.open(path)
-    except _GDAL_ERRORS as error:
+    except gdal.ERRORS as error:
         raise errors.RasterError(
             f"{path}: is no image that GDAL can open, or is cut off in its "
-            f"header: check the file ({_reason(error)})"
+            f"header: check the file ({gdal.reason(error)})"
         ) from error
 
 
@@ -427,13 +363,6 @@ def _common_dtype(path: str, dataset: Any, bands: list[int]) -> np.dtype:
     return np.dtype(names[0])
 
 
-def _reason(error: BaseException) -> str:
-    """GDAL's words on one line, from where rasterio keeps them."""
-    source = error.__cause__ or error
-    text = getattr(source, "errmsg", None) or getattr(source, "strerror", None)
-    return " ".join(str(text or source).split())
-
-
 def _own_geographic(crs: Any) -> Any:
     """Longitude and latitude on the body of `crs`; None if it has no body.
 
@@ -447,65 +376,3 @@ def _own_geographic(crs: Any) -> Any:
     return rasterio.crs.CRS.from_proj4(
         f"+proj=longlat +a={major!r} +b={minor!r} +no_defs"
     )
-
-
-def _parse_crs(crs_wkt: str) -> Any:
-    try:
-        return rasterio.crs.CRS.from_wkt(crs_wkt)
-    except rasterio.errors.CRSError as error:
-        raise ValueError(
-            f"`crs_wkt` must be WKT. Received: {crs_wkt!r} ({_reason(error)})"
-        ) from error
-
-
-def _write(
-    path: str,
-    pixels: np.ndarray,
-    profile: Mapping[str, Any],
-    band_names: Sequence[str],
-    tags: Mapping[str, str],
-) -> None:
-    with rasterio.Env(**_GDAL_OPTIONS), warnings.catch_warnings():
-        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-        with rasterio.open(path, "w", **profile) as dataset:
-            dataset.write(np.moveaxis(pixels, -1, 0))
-            dataset.update_tags(**tags)
-            for index, name in enumerate(band_names, start=1):
-                dataset.set_band_description(index, name)
-
-
-def _require_same(path: str, pixels: np.ndarray) -> None:
-    """Reads a written file back.
-
-    GDAL does not tell when the disk is full while it closes a GeoTIFF.
-    """
-    with open_raster(path) as reader:
-        for row in range(0, reader.height, _CHECKED_ROWS):
-            expected = pixels[row : row + _CHECKED_ROWS]
-            found = reader.read(row=row, height=len(expected))
-            if found.tobytes() != expected.tobytes():
-                raise OSError("it does not read back as it was written")
-
-
-@contextlib.contextmanager
-def _staged(path: str) -> Iterator[str]:
-    """A name to write under; files go to their final name if all is well."""
-    folder, name = os.path.split(os.path.abspath(path))
-    staging = tempfile.mkdtemp(prefix=f".{name}.", dir=folder)
-    try:
-        staged = os.path.join(staging, name)
-        yield staged
-        sidecar = f"{path}.aux.xml"
-        if os.path.exists(f"{staged}.aux.xml"):
-            _publish(f"{staged}.aux.xml", sidecar)
-        elif os.path.exists(sidecar):  # It told of the file replaced here.
-            os.remove(sidecar)
-        _publish(staged, path)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-def _publish(staged: str, path: str) -> None:
-    with open(staged, "rb") as file:
-        os.fsync(file.fileno())
-    os.replace(staged, path)

@@ -12,7 +12,7 @@ import affine
 import numpy as np
 
 from marsgan_tf.imaging import (
-    raster,
+    raster_writer,
     terrain_fields,
     terrain_ground,
     terrain_light,
@@ -156,7 +156,7 @@ def write_scene(
     valid = _strip_mask(reflectance.shape, nodata_margin_px)
     pixels, nodata, scaling, offset = _to_dn(reflectance, valid, dtype)
     wkt, transform = _georeference(gsd_m, seed)
-    raster.write_raster(
+    raster_writer.write_raster(
         path,
         pixels,
         crs_wkt=wkt,
