@@ -46,12 +46,12 @@ def run(config: BuildConfig) -> None:
 
 
 def _build(config: BuildConfig) -> None:
-    scenes = _choose_scenes(config)
+    scenes = choose_scenes(config)
     parameters = _parameters(config)
     if _is_complete(config.output_dir, parameters, scenes):
         logging.info("%s: complete, nothing to do", config.output_dir)
         return
-    units = _make_units(config, parameters, scenes)
+    units = make_units(config, parameters, scenes)
     parts_dir = os.path.dirname(units[0].stem)
     os.makedirs(parts_dir, exist_ok=True)
     _warn_of_leftovers(config.output_dir, parts_dir)
@@ -69,6 +69,9 @@ def _build(config: BuildConfig) -> None:
         )
         return
     found = tuple(entry for entry in entries if entry is not None)
+    if not any(entry.kept for entry in found):
+        shutil.rmtree(parts_dir, ignore_errors=True)
+        raise errors.DatasetError(_explain_empty(found))
     try:
         _assemble(config, parameters, units, found, workers)
     except FileNotFoundError:
@@ -78,7 +81,13 @@ def _build(config: BuildConfig) -> None:
     shutil.rmtree(parts_dir, ignore_errors=True)
 
 
-def _choose_scenes(config: BuildConfig) -> list[sources.Scene]:
+def choose_scenes(config: BuildConfig) -> list[sources.Scene]:
+    """The images that the builder will use, by their headers.
+
+    Raises:
+        MarsganError: If an image is missing or cannot be used, or none is
+            left.
+    """
     paths = sources.find_paths(
         patterns=config.input,
         list_file=config.input_list,
@@ -162,11 +171,18 @@ def _are_same(
     )
 
 
-def _make_units(
+def make_units(
     config: BuildConfig,
     parameters: dict[str, Any],
     scenes: Sequence[sources.Scene],
 ) -> list[parts.Unit]:
+    """The work of making the parts, one unit a scene.
+
+    Args:
+        config: The settings.
+        parameters: Those that the records depend on.
+        scenes: At least one.
+    """
     splits = sources.split(
         scenes,
         fraction=config.validation_fraction,
@@ -232,13 +248,6 @@ def _assemble(
     workers: int,
 ) -> None:
     """Writes the shards, then the manifest."""
-    if not any(entry.kept for entry in entries):
-        raise errors.DatasetError(
-            f"none of {sum(e.rejected_no_data for e in entries)} windows with "
-            "pixels without data and "
-            f"{sum(e.rejected_contrast for e in entries)} of low contrast is "
-            "kept: lower --min_contrast or --hr_size, or add images"
-        )
     plans = {
         split: shards.plan(
             units,
@@ -270,6 +279,16 @@ def _assemble(
     )
     manifest.write(made)
     _log_summary(made)
+
+
+def _explain_empty(entries: Sequence[manifest.Source]) -> str:
+    return (
+        "no window of the images is kept: "
+        f"{sum(entry.rejected_no_data for entry in entries)} touch pixels "
+        "without data, "
+        f"{sum(entry.rejected_contrast for entry in entries)} have low "
+        "contrast; lower --min_contrast or --hr_size, or add images"
+    )
 
 
 def _log_summary(made: manifest.Manifest) -> None:
