@@ -1,10 +1,8 @@
 """Builds a dataset: scenes to parts, parts to shards, then the manifest."""
 
 import contextlib
-import dataclasses
+import functools
 import glob
-import hashlib
-import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -14,20 +12,14 @@ from absl import logging
 
 from marsgan_tf import errors, progress
 from marsgan_tf.dataset import manifest
-from pipelines import cutting, engine, parts, patches, shards, sources
+from pipelines import engine, parts, patches, planning, shards
 from pipelines.build_config import BuildConfig
 
 U = TypeVar("U")
 R = TypeVar("R")
 
-# Flags that say where and how to work, and leave no trace in the records.
-_NOT_RECORDED = frozenset(
-    ("input", "input_list", "observation_ids", "archive_root", "output_dir")
-    + ("workers", "num_shards", "shard_index", "verify")
-)
 # GDAL's default is 5 % of the machine's memory, in each worker.
 _GDAL_CACHE_MEGABYTES = "256"
-_PARTS_PREFIX = ".parts-"
 
 
 def run(config: BuildConfig) -> None:
@@ -46,181 +38,33 @@ def run(config: BuildConfig) -> None:
 
 
 def _build(config: BuildConfig) -> None:
-    scenes = choose_scenes(config)
-    parameters = _parameters(config)
-    if _is_complete(config.output_dir, parameters, scenes):
+    scenes = planning.choose_scenes(config)
+    parameters = planning.parameters(config)
+    is_complete = functools.partial(
+        planning.is_complete, config.output_dir, parameters, scenes
+    )
+    if is_complete():
         logging.info("%s: complete, nothing to do", config.output_dir)
         return
-    units = make_units(config, parameters, scenes)
+    units = planning.make_units(config, parameters, scenes)
     parts_dir = os.path.dirname(units[0].stem)
     os.makedirs(parts_dir, exist_ok=True)
     _warn_of_leftovers(config.output_dir, parts_dir)
     workers = config.workers or engine.core_count()
     _build_parts(units[config.shard_index :: config.num_shards], workers)
-    entries = [parts.load(unit) for unit in units]
-    owed = entries.count(None)
-    if owed and not _is_complete(config.output_dir, parameters, scenes):
-        logging.info(
-            "job %d of %d is done; other jobs still owe %d of %d scenes",
-            config.shard_index,
-            config.num_shards,
-            owed,
-            len(units),
-        )
+    entries = [entry for entry in map(parts.load, units) if entry is not None]
+    # Of several jobs that find all parts complete, one may have written the
+    # dataset and deleted the parts already.
+    if len(entries) < len(units):
+        if not is_complete():
+            _log_owed(config, len(units) - len(entries), len(units))
         return
-    found = tuple(entry for entry in entries if entry is not None)
-    if not any(entry.kept for entry in found):
-        shutil.rmtree(parts_dir, ignore_errors=True)
-        raise errors.DatasetError(_explain_empty(found))
     try:
-        _assemble(config, parameters, units, found, workers)
+        _assemble(config, parameters, units, entries, workers)
     except FileNotFoundError:
-        # Another job found all parts complete too, and was faster.
-        if not _is_complete(config.output_dir, parameters, scenes):
+        if not is_complete():
             raise
     shutil.rmtree(parts_dir, ignore_errors=True)
-
-
-def choose_scenes(config: BuildConfig) -> list[sources.Scene]:
-    """The images that the builder will use, by their headers.
-
-    Raises:
-        MarsganError: If an image is missing or cannot be used, or none is
-            left.
-    """
-    paths = sources.find_paths(
-        patterns=config.input,
-        list_file=config.input_list,
-        observation_ids=config.observation_ids,
-        archive_root=config.archive_root,
-    )
-    used = sources.exclude(paths, config.exclude_ids)
-    for path in sorted(set(paths) - set(used)):
-        logging.info("%s: left out, as --exclude_ids says", path)
-    if not used:
-        raise errors.DatasetError(
-            f"all {len(paths)} images are left out by --exclude_ids, by "
-            "default the paper's test sites: add others, or set "
-            "--exclude_ids= to use these"
-        )
-    return [
-        sources.inspect(path, hr_size=config.hr_size, band=config.band)
-        for path in used
-    ]
-
-
-def _parameters(config: BuildConfig) -> dict[str, Any]:
-    """What the records depend on, besides the images; as JSON gives it back."""
-    values = dataclasses.asdict(config)
-    values["stride"] = _stride(config)
-    recorded = {k: v for k, v in values.items() if k not in _NOT_RECORDED}
-    return json.loads(json.dumps(recorded))
-
-
-def _stride(config: BuildConfig) -> int:
-    return config.stride or config.hr_size
-
-
-def _is_complete(
-    output_dir: str, parameters: dict[str, Any], scenes: Sequence[sources.Scene]
-) -> bool:
-    """Whether the folder holds this dataset already.
-
-    Raises:
-        DatasetError: If it holds another one.
-    """
-    path = os.path.join(output_dir, manifest.FILE_NAME)
-    if not os.path.exists(path):
-        return False
-    found = manifest.load(output_dir)
-    names = sorted(found.parameters.keys() | parameters.keys())
-    differences = [
-        f"--{name}"
-        for name in names
-        if found.parameters.get(name) != parameters.get(name)
-    ]
-    if not _are_same(found.sources, scenes, os.stat(path).st_mtime_ns):
-        differences.append("the images")
-    if differences:
-        raise errors.DatasetError(
-            f"{output_dir}: holds a dataset that differs in "
-            f"{', '.join(differences)}: choose another --output_dir, or "
-            "delete this folder"
-        )
-    return True
-
-
-def _are_same(
-    entries: Sequence[manifest.Source],
-    scenes: Sequence[sources.Scene],
-    written_ns: int,
-) -> bool:
-    """Whether the manifest is of these images.
-
-    By name and size, and by content where a file is newer than the manifest:
-    to hash an archive takes as long as to read it.
-    """
-    if [(e.name, e.bytes) for e in entries] != [
-        (s.name, s.bytes) for s in scenes
-    ]:
-        return False
-    return all(
-        manifest.hash_file(scene.path) == entry.sha256
-        for entry, scene in zip(entries, scenes, strict=True)
-        if scene.modified_ns >= written_ns
-    )
-
-
-def make_units(
-    config: BuildConfig,
-    parameters: dict[str, Any],
-    scenes: Sequence[sources.Scene],
-) -> list[parts.Unit]:
-    """The work of making the parts, one unit a scene.
-
-    Args:
-        config: The settings.
-        parameters: Those that the records depend on.
-        scenes: At least one.
-    """
-    splits = sources.split(
-        scenes,
-        fraction=config.validation_fraction,
-        validation_ids=config.validation_ids,
-        seed=config.seed,
-    )
-    if config.validation_fraction > 0 and "validation" not in splits:
-        logging.warning(
-            "the images are one observation, or show the same ground: none is "
-            "kept for validation"
-        )
-    recipe = cutting.Recipe(
-        hr_size=config.hr_size,
-        stride=_stride(config),
-        min_contrast=config.min_contrast,
-        blur_sigma=(config.blur_sigma[0], config.blur_sigma[-1]),
-        noise_sigma=(config.noise_sigma[0], config.noise_sigma[-1]),
-        variants=config.variants,
-        seed=config.seed,
-    )
-    key = json.dumps(
-        [manifest.VERSION, parameters, splits]
-        + [[scene.name, scene.bytes, scene.modified_ns] for scene in scenes]
-    )
-    digest = hashlib.sha256(key.encode()).hexdigest()[:12]
-    parts_dir = os.path.join(config.output_dir, f"{_PARTS_PREFIX}{digest}")
-    return [
-        parts.Unit(
-            path=scene.path,
-            observation_id=scene.observation_id,
-            split=split,
-            band=config.band,
-            nodata=config.nodata,
-            recipe=recipe,
-            stem=os.path.join(parts_dir, f"{index:05d}-{scene.name}"),
-        )
-        for index, (scene, split) in enumerate(zip(scenes, splits, strict=True))
-    ]
 
 
 def _build_parts(units: Sequence[parts.Unit], workers: int) -> None:
@@ -244,10 +88,17 @@ def _assemble(
     config: BuildConfig,
     parameters: dict[str, Any],
     units: Sequence[parts.Unit],
-    entries: tuple[manifest.Source, ...],
+    entries: Sequence[manifest.Source],
     workers: int,
 ) -> None:
-    """Writes the shards, then the manifest."""
+    """Writes the shards, then the manifest.
+
+    Raises:
+        DatasetError: If no scene has a pair.
+    """
+    if not any(entry.kept for entry in entries):
+        shutil.rmtree(os.path.dirname(units[0].stem), ignore_errors=True)
+        raise errors.DatasetError(_explain_empty(entries))
     plans = {
         split: shards.plan(
             units,
@@ -275,10 +126,20 @@ def _assemble(
         parameters=parameters,
         train=tuple(written[:train_count]),
         validation=tuple(written[train_count:]),
-        sources=entries,
+        sources=tuple(entries),
     )
     manifest.write(made)
     _log_summary(made)
+
+
+def _log_owed(config: BuildConfig, owed: int, total: int) -> None:
+    logging.info(
+        "job %d of %d is done; other jobs still owe %d of %d scenes",
+        config.shard_index,
+        config.num_shards,
+        owed,
+        total,
+    )
 
 
 def _explain_empty(entries: Sequence[manifest.Source]) -> str:
@@ -339,7 +200,7 @@ def _run_all(
 
 
 def _warn_of_leftovers(output_dir: str, parts_dir: str) -> None:
-    pattern = os.path.join(glob.escape(output_dir), f"{_PARTS_PREFIX}*")
+    pattern = os.path.join(glob.escape(output_dir), f"{planning.PARTS_PREFIX}*")
     for path in sorted(set(glob.glob(pattern)) - {parts_dir}):
         logging.warning(
             "%s: left by a build with other settings that was not finished; "

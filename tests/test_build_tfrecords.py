@@ -17,7 +17,7 @@ import rasters
 
 from marsgan_tf import errors
 from marsgan_tf.dataset import example, manifest, tfrecord
-from pipelines import build, parts
+from pipelines import build, parts, planning
 from pipelines.build_config import BuildConfig
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -147,8 +147,8 @@ def test_split_is_by_observation_and_ground(built):
 @pytest.mark.parametrize("seed", range(4))
 def test_same_ground_is_never_split(images, tmp_path, seed):
     settings = config(images, tmp_path, seed=seed, validation_fraction=0.4)
-    scenes = build.choose_scenes(settings)
-    units = build.make_units(settings, {}, scenes)
+    scenes = planning.choose_scenes(settings)
+    units = planning.make_units(settings, {}, scenes)
     splits = {unit.observation_id: unit.split for unit in units}
     assert splits["ESP_014038_1415"] == splits["ESP_031022_1415"]
 
@@ -190,6 +190,23 @@ def test_jobs_share_the_scenes_and_change_nothing(
     # The job that comes too late has nothing to do.
     monkeypatch.setattr(parts, "build", None)
     build.run(config(images, folder, shard_index=1, **shared))
+
+
+@pytest.mark.parametrize("step", ["_build_parts", "_assemble"])
+def test_jobs_may_finish_at_once(images, tmp_path, monkeypatch, step):
+    """Another job assembles the dataset while this one is at `step`."""
+    original = getattr(build, step)
+
+    def overtaken(*arguments):
+        monkeypatch.setattr(build, step, original)
+        if step == "_build_parts":
+            original(*arguments)
+        build.run(config(images, tmp_path))
+        return original(*arguments) if step == "_assemble" else None
+
+    monkeypatch.setattr(build, step, overtaken)
+    manifest.verify(run(images, tmp_path).directory)
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_no_record_is_there_twice(built):
@@ -434,7 +451,10 @@ def test_help_is_quick():
 
 
 def test_every_setting_is_used():
-    """A field that `build` never reads would be a flag without effect."""
-    text = (ROOT / "pipelines" / "build.py").read_text()
+    """A field that is never read would be a flag without effect."""
+    text = "".join(
+        (ROOT / "pipelines" / name).read_text()
+        for name in ("build.py", "planning.py")
+    )
     for field in dataclasses.fields(BuildConfig):
         assert f"config.{field.name}" in text, field.name
