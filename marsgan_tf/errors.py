@@ -25,6 +25,10 @@ class ModelError(MarsganError, ValueError):
     """A model or weights file is missing or of another architecture."""
 
 
+class CheckpointError(MarsganError, OSError):
+    """A checkpoint cannot be written, or none of a stage can be read."""
+
+
 class NonFiniteLossError(MarsganError, ArithmeticError):
     """A training loss became NaN or infinite."""
 

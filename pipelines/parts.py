@@ -14,8 +14,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from marsgan_tf import errors
-from marsgan_tf.dataset import example, manifest, staging, tfrecord
+from marsgan_tf import errors, staging
+from marsgan_tf.dataset import example, manifest, tfrecord
 from pipelines import cutting, decoding
 from pipelines.patches import Verdict
 

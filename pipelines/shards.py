@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from marsgan_tf import errors
-from marsgan_tf.dataset import manifest, staging, tfrecord
+from marsgan_tf import errors, staging
+from marsgan_tf.dataset import manifest, tfrecord
 from pipelines import parts
 
 
@@ -92,7 +92,8 @@ def write(unit: ShardUnit) -> manifest.Shard:
     """
     records = _read(unit)
     with (
-        staging.staged(unit.path) as path,
+        # Among the parts, so that what a killed job leaves goes with them.
+        staging.staged(unit.path, os.path.dirname(unit.part_paths[0])) as path,
         tfrecord.open_writer(path, unit.compression) as file,
     ):
         for record in records:

@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from marsgan_tf import errors
 from marsgan_tf.training.checkpoints import Checkpoints
@@ -68,8 +69,28 @@ def test_a_damaged_checkpoint_is_passed_over(variables, tmp_path):
 def test_no_checkpoint_can_be_read(variables, tmp_path):
     Checkpoints(tmp_path, variables, keep=1).save(10)
     damage(tmp_path / "ckpt-10.data-00000-of-00001")
-    with pytest.raises(errors.ModelError, match=f"{tmp_path}.*delete"):
+    with pytest.raises(errors.CheckpointError, match=f"{tmp_path}.*delete"):
         Checkpoints(tmp_path, variables, keep=1).restore()
+
+
+def test_a_full_disk_is_told_and_the_last_checkpoint_stays(
+    variables, tmp_path, monkeypatch
+):
+    checkpoints = Checkpoints(tmp_path, variables, keep=1)
+    checkpoints.save(10)
+
+    def refuse(*_, **__):
+        (tmp_path / "ckpt-20_temp").mkdir()
+        raise tf.errors.ResourceExhaustedError(
+            None, None, "{{function_node x}} f; No space left on device"
+        )
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tf.train.CheckpointManager, "save", refuse)
+        with pytest.raises(errors.CheckpointError, match=r"\(f; No space"):
+            checkpoints.save(20)
+    assert not (tmp_path / "ckpt-20_temp").exists()
+    assert Checkpoints(tmp_path, variables, keep=1).restore() == 10
 
 
 def test_adam_goes_on_where_it_stopped(tmp_path):

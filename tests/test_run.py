@@ -274,6 +274,7 @@ def kill_in(stage, config, delay):
     process.communicate()
 
 
+@pytest.mark.slow
 def test_killed_in_both_stages_a_run_ends_with_the_same_bits(shared, tmp_path):
     options = {
         "deterministic": True,
@@ -300,6 +301,32 @@ def test_killed_in_both_stages_a_run_ends_with_the_same_bits(shared, tmp_path):
             tmp_path / "whole" / stage / "generator.keras",
             tmp_path / "cut" / stage / "generator.keras",
         )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_500_adversarial_steps_stay_finite(shared, tmp_path, precision):
+    config = tiny_config(
+        shared,
+        tmp_path,
+        blocks=2,
+        features=16,
+        growth=8,
+        discriminator_filters=8,
+        hr_size=32,
+        psnr_steps=50,
+        gan_steps=500,
+        precision=precision,
+        checkpoint_every=250,
+        log_every=100,
+    )
+    result = run.run(config)
+    before = weights_of(tmp_path / "psnr" / "generator.keras")
+    changed = [
+        np.any(one != other)
+        for one, other in zip(before, weights_of(result), strict=True)
+    ]
+    assert all(changed)
 
 
 def test_missing_dataset_is_one_line_with_advice(tmp_path):

@@ -10,8 +10,8 @@ import os
 from collections.abc import Callable
 from typing import Any, Self
 
-from marsgan_tf import errors
-from marsgan_tf.dataset import example, staging, tfrecord
+from marsgan_tf import errors, staging
+from marsgan_tf.dataset import example, tfrecord
 
 FILE_NAME = "manifest.json"
 VERSION = 1

@@ -5,24 +5,21 @@ import zipfile
 
 import keras
 
-from marsgan_tf import errors
+import marsgan_tf.layers  # noqa: F401  Registers what the files hold.
+from marsgan_tf import errors, staging
+
+_REASON_CHARACTERS = 200
 
 
 def save_generator(generator, path):
-    """Writes a generator beside its name, then renames it.
+    """Writes a generator; the file appears whole or not at all.
 
     Args:
         generator: A model built by `generators`.
         path: File that ends in `.keras`; an existing one is replaced.
     """
-    stem, suffix = os.path.splitext(path)
-    temporary = f"{stem}.{os.getpid()}.partial{suffix}"
-    try:
+    with staging.staged(path) as temporary:
         generator.save(temporary)
-        os.replace(temporary, path)
-    finally:
-        if os.path.exists(temporary):
-            os.remove(temporary)
 
 
 def load_generator(path):
@@ -34,14 +31,20 @@ def load_generator(path):
     if not os.path.isfile(path):
         raise errors.ModelError(f"{path}: no such generator file")
     try:
-        generator = keras.models.load_model(path, compile=False)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        return keras.models.load_model(path, compile=False)
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        zipfile.BadZipFile,
+    ) as error:
         raise errors.ModelError(
-            f"{path}: not a readable generator file ({error}); train it again "
-            "or copy it again from its origin"
+            f"{path}: no generator file, or a damaged one: copy it again from "
+            f"its origin, or train it again ({_reason(error)})"
         ) from None
-    except zipfile.BadZipFile:
-        raise errors.ModelError(
-            f"{path}: damaged; train it again or copy it again from its origin"
-        ) from None
-    return generator
+
+
+def _reason(error):
+    """An error's first words; Keras adds a model's whole description."""
+    return " ".join(str(error).split())[:_REASON_CHARACTERS]

@@ -1,5 +1,9 @@
 """Step-exact checkpoints of everything that a training step changes."""
 
+import glob
+import os
+import shutil
+
 import tensorflow as tf
 from absl import logging
 
@@ -36,7 +40,7 @@ class Checkpoints:
             The steps that were done when it was written; 0 without any.
 
         Raises:
-            ModelError: If there are checkpoints and none can be read.
+            CheckpointError: If there are checkpoints and none can be read.
         """
         paths = self._manager.checkpoints[::-1]
         for path in paths:
@@ -49,12 +53,11 @@ class Checkpoints:
                 IndexError,  # TensorFlow's word for a file cut short.
                 tf.errors.OpError,
             ) as error:
-                reason = str(error).strip().splitlines()[0]
                 logging.warning(
-                    "%s: cannot be restored (%s)", path, reason[:200]
+                    "%s: cannot be restored (%s)", path, _reason(error)
                 )
         if paths:
-            raise errors.ModelError(
+            raise errors.CheckpointError(
                 f"{self._manager.directory}: none of the checkpoints can be "
                 "restored; delete the folder to start the stage again"
             )
@@ -65,6 +68,24 @@ class Checkpoints:
 
         Returns:
             Its path.
+
+        Raises:
+            CheckpointError: If it cannot be written.
         """
         self._step.assign(step)
-        return self._manager.save(checkpoint_number=step)
+        try:
+            return self._manager.save(checkpoint_number=step)
+        except tf.errors.OpError as error:
+            folder = self._manager.directory
+            for leftover in glob.glob(os.path.join(folder, "*_temp")):
+                shutil.rmtree(leftover, ignore_errors=True)
+            raise errors.CheckpointError(
+                f"{folder}: the checkpoint of step {step} cannot be written "
+                f"({_reason(error)}); free some space or mend the permissions, "
+                "and give the same command again: it goes on from the last one"
+            ) from None
+
+
+def _reason(error):
+    """The first line of an error, without the operation's path."""
+    return str(error).strip().splitlines()[0].rpartition("}} ")[2][:200]

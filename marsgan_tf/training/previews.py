@@ -3,6 +3,7 @@
 import numpy as np
 from PIL import Image
 
+from marsgan_tf import staging
 from marsgan_tf.training import validation
 
 _GAP_PX = 4
@@ -38,7 +39,8 @@ def panels(generator, batch):
 
 
 def write_png(rows, path):
-    """Writes panels below each other as one PNG."""
+    """Writes panels below each other as one PNG; whole or not at all."""
     gap = np.full((_GAP_PX, rows.shape[2]), _WHITE, np.uint8)
     parts = [part for row in rows for part in (gap, row)][1:]
-    Image.fromarray(np.concatenate(parts)).save(path)
+    with staging.staged(path) as temporary:
+        Image.fromarray(np.concatenate(parts)).save(temporary)

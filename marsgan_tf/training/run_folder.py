@@ -4,7 +4,7 @@ import dataclasses
 import json
 import os
 
-from marsgan_tf import __version__, errors
+from marsgan_tf import __version__, errors, staging
 from marsgan_tf.config import FREE, GAN, TrainConfig
 from marsgan_tf.dataset.manifest import FILE_NAME, hash_file
 
@@ -56,10 +56,11 @@ class RunFolder:
         if os.path.isfile(path):
             self._compare(path, settings)
         os.makedirs(self.path, exist_ok=True)
-        temporary = f"{path}.{os.getpid()}.partial"
-        with open(temporary, "w", encoding="utf-8") as file:
+        with (
+            staging.staged(path) as temporary,
+            open(temporary, "w", encoding="utf-8") as file,
+        ):
             json.dump(settings, file, indent=1)
-        os.replace(temporary, path)
 
     def _compare(self, path, settings):
         try:

@@ -1,0 +1,38 @@
+"""Files that appear under their name whole, or not at all."""
+
+import contextlib
+import os
+import uuid
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def staged(path: str, folder: str | None = None) -> Iterator[str]:
+    """Yields another name; what is written there is renamed to `path`.
+
+    It has the same extension. The bytes are on the disk before the name is.
+    If the block raises, `path` stays as it was; if the process is killed, a
+    `.partial.*` file stays behind. Processes of several machines may write
+    the same file at once: the last one wins.
+
+    Args:
+        path: The final name.
+        folder: Of the other name, on the same file system; by default the
+            folder of `path`.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    beside, name = os.path.split(path)
+    temporary = os.path.join(
+        beside if folder is None else folder,
+        f".partial.{uuid.uuid4().hex}.{name}",
+    )
+    try:
+        yield temporary
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(temporary)

@@ -1,0 +1,131 @@
+"""How commands start and end, on a command that loads nothing."""
+
+import pathlib
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+COMMAND = """
+import dataclasses, errno, os, signal, sys
+from absl import logging
+from marsgan_tf import config_flags, errors
+from marsgan_tf.config import option
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    name: str = option("x", "A text.")
+    count: int = option(1, "A number.")
+    share: float = option(0.5, "A part.")
+    is_on: bool = option(False, "A switch.")
+    steps: tuple[int, ...] = option((1, 2), "Numbers.")
+    words: tuple[str, ...] = option((), "Texts.")
+
+    def __post_init__(self):
+        if self.count < 0:
+            raise ValueError(f"`count` must be at least 0. Received: "
+                             f"count={self.count}")
+
+def run(config):
+    %s
+
+config_flags.launch(Config, run)
+"""
+
+
+def call(body, *flags):
+    return subprocess.run(
+        [sys.executable, "-c", COMMAND % textwrap.dedent(body), *flags],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_flags_become_the_config():
+    done = call(
+        "print(config)",
+        "--name=a b",
+        "--count=3",
+        "--share=0.25",
+        "--is_on",
+        "--steps=4, 5,6",
+        "--words=a,b",
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == (
+        "Config(name='a b', count=3, share=0.25, is_on=True, "
+        "steps=(4, 5, 6), words=('a', 'b'))\n"
+    )
+
+
+def test_defaults_and_empty_tuples():
+    done = call("print(config.steps, config.words)", "--steps=")
+    assert done.stdout == "() ()\n"
+
+
+def test_later_lines_of_flagfiles_win(tmp_path):
+    base, top = tmp_path / "base.flags", tmp_path / "top.flags"
+    base.write_text("# shared\n--count=1\n--name=base\n")
+    top.write_text(f"--flagfile={base}\n--count=2\n--steps=7\n")
+    done = call(
+        "print(config.name, config.count, config.steps)", f"--flagfile={top}"
+    )
+    assert done.stdout == "base 2 (7,)\n"
+
+
+@pytest.mark.parametrize(
+    "body, status, message",
+    [
+        ("raise errors.RasterError('a.tif: is empty')", 1, "a.tif: is empty"),
+        ("raise errors.ModelError('two\\nlines')", 1, "two lines"),
+        ("raise errors.Interrupted('saved', signal.SIGTERM)", 143, "saved"),
+        ("raise KeyboardInterrupt", 130, "interrupted"),
+        ("open('/none/x')", 1, "/none/x: No such file or directory"),
+        ("raise OSError(errno.ENOSPC, 'No', 'f.tif')", 1, "f.tif: the disk"),
+    ],
+)
+def test_failures_are_one_line_with_their_status(body, status, message):
+    done = call(body)
+    assert done.returncode == status
+    assert len(done.stderr.splitlines()) == 1
+    assert message in done.stderr
+
+
+def test_a_defect_of_ours_keeps_its_traceback():
+    done = call("1 / 0")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "flag, message",
+    [
+        ("--nam=x", "Did you mean: name"),
+        ("--count=many", "count"),
+        ("--count=-1", "`count` must be at least 0. Received: count=-1"),
+        ("--steps=1,b", "steps"),
+        ("--flagfile=/none/f.flags", "/none/f.flags"),
+        ("loose", "unexpected arguments loose"),
+    ],
+)
+def test_wrong_flags_are_one_line_and_status_2(flag, message):
+    done = call("pass", flag)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert message in done.stderr
+
+
+def test_help_lists_the_flags_and_succeeds():
+    done = call("pass", "--help")
+    assert done.returncode == 0
+    for text in ("--name: A text.", "--[no]is_on", "--steps: Numbers."):
+        assert text in done.stdout
+
+
+def test_log_lines_are_plain():
+    done = call("logging.info('built %d', 3); logging.warning('beware')")
+    assert done.stderr == "built 3\nbeware\n"
