@@ -88,7 +88,7 @@ def find_paths(
             "missing): check the list, the observation IDs, --archive_root"
         )
     unique = {os.path.realpath(path): path for path in paths}
-    images = _without_labels(unique.values())
+    images = _without_sidecars(unique.values())
     return sorted(images, key=lambda path: (os.path.basename(path), path))
 
 
@@ -258,17 +258,18 @@ def _read_list(list_file: str) -> list[str]:
     return [line for line in lines if line]
 
 
-def _without_labels(paths: Iterable[str]) -> list[str]:
-    """Leaves out detached labels whose image is there as well."""
-    paths = list(paths)
+def _without_sidecars(paths: Iterable[str]) -> list[str]:
+    """Leaves out GDAL's notes, and labels whose image is there as well."""
+    images = [path for path in paths if not path.endswith(".aux.xml")]
     stems = {
-        os.path.splitext(path)[0]
-        for path in paths
-        if not path.lower().endswith(".lbl")
+        os.path.splitext(path)[0] for path in images if not _is_label(path)
     }
     return [
         path
-        for path in paths
-        if not path.lower().endswith(".lbl")
-        or os.path.splitext(path)[0] not in stems
+        for path in images
+        if not (_is_label(path) and os.path.splitext(path)[0] in stems)
     ]
+
+
+def _is_label(path: str) -> bool:
+    return path.lower().endswith(".lbl")

@@ -123,6 +123,7 @@ def test_exclusion_is_by_observation():
 
 def test_inputs_from_globs_lists_and_observations(tmp_path):
     names = ["b.tif", "a.tif", "sub/c.tif", "d.JP2", "d.LBL", "e.LBL"]
+    names += ["d.JP2.aux.xml"]
     (tmp_path / "sub").mkdir()
     for name in names:
         (tmp_path / name).touch()
