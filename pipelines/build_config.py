@@ -1,14 +1,10 @@
 """Settings of the dataset builder; importing them loads nothing heavy."""
 
 import dataclasses
-from typing import Any
 
+from marsgan_tf.config import option, require
 from marsgan_tf.dataset import tfrecord
 from pipelines import hirise, patches
-
-
-def _field(default: Any, help: str) -> Any:
-    return dataclasses.field(default=default, metadata={"help": help})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -19,74 +15,74 @@ class BuildConfig:
         ValueError: If a value is out of its range; the message names it.
     """
 
-    input: tuple[str, ...] = _field(
+    input: tuple[str, ...] = option(
         (), "Images: one or more globs, comma-separated; `**` enters folders."
     )
-    input_list: str = _field("", "A text file of image paths, one a line.")
-    observation_ids: tuple[str, ...] = _field(
+    input_list: str = option("", "A text file of image paths, one a line.")
+    observation_ids: tuple[str, ...] = option(
         (), "HiRISE observations whose RED products lie below --archive_root."
     )
-    archive_root: str = _field(
+    archive_root: str = option(
         "", "Copy of the HiRISE PDS archive: the folder that holds RDR."
     )
-    output_dir: str = _field("", "The dataset's folder.")
-    hr_size: int = _field(
+    output_dir: str = option("", "The dataset's folder.")
+    hr_size: int = option(
         128, "Side of the high-resolution patches, px; a multiple of 4."
     )
-    stride: int = _field(
+    stride: int = option(
         0, "Step between patches, px; 0 is --hr_size: no overlap."
     )
-    band: int = _field(
+    band: int = option(
         0, "The band to use, from 1; 0 makes three bands grey by their luma."
     )
-    min_contrast: float = _field(
+    min_contrast: float = option(
         0.02,
         "Least standard deviation of a patch, in units of its scene's range.",
     )
-    blur_sigma: tuple[float, ...] = _field(
+    blur_sigma: tuple[float, ...] = option(
         (1.6,),
         "Gaussian between high and low resolution, high-resolution px; "
         "LOW,HIGH draws from a range.",
     )
-    noise_sigma: tuple[float, ...] = _field(
+    noise_sigma: tuple[float, ...] = option(
         (0.0,),
         "White noise on the low resolution, in units of the scene's range; "
         "LOW,HIGH draws from a range.",
     )
-    variants: int = _field(
+    variants: int = option(
         1, "Degradations of each scene, each drawn from the ranges."
     )
-    validation_fraction: float = _field(
+    validation_fraction: float = option(
         0.05, "Part of the scenes' area that is kept for validation."
     )
-    validation_ids: tuple[str, ...] = _field(
+    validation_ids: tuple[str, ...] = option(
         (), "Observations that are kept for validation in any case."
     )
-    exclude_ids: tuple[str, ...] = _field(
+    exclude_ids: tuple[str, ...] = option(
         hirise.PAPER_VALIDATION_IDS,
         "Observations that are not used; by default the paper's test sites.",
     )
-    nodata: tuple[float, ...] = _field(
+    nodata: tuple[float, ...] = option(
         (), "More DN that mean no data, besides the files' own."
     )
-    seed: int = _field(0, "Of the split, the degradations and the order.")
-    workers: int = _field(
+    seed: int = option(0, "Of the split, the degradations and the order.")
+    workers: int = option(
         0,
         "Processes; 0 is one a core. Each needs about 0.5 GiB, and for a JPEG "
         "2000 of a single tile its whole image several times over.",
     )
-    num_shards: int = _field(
+    num_shards: int = option(
         1, "Jobs among which the scenes are shared, as in a SLURM array."
     )
-    shard_index: int = _field(0, "Which of the --num_shards jobs this is.")
-    shard_megabytes: int = _field(150, "Size of a shard before compression.")
-    compression: str = _field("", "Of the shards: GZIP, or empty for none.")
-    verify: bool = _field(
+    shard_index: int = option(0, "Which of the --num_shards jobs this is.")
+    shard_megabytes: int = option(150, "Size of a shard before compression.")
+    compression: str = option("", "Of the shards: GZIP, or empty for none.")
+    verify: bool = option(
         False, "Only check the dataset in --output_dir against its manifest."
     )
 
     def __post_init__(self) -> None:
-        _require(bool(self.output_dir), "output_dir", "given", self.output_dir)
+        require("output_dir", self.output_dir, bool(self.output_dir), "given")
         if not self.verify:
             self._check_inputs()
         self._check_patches()
@@ -104,59 +100,47 @@ class BuildConfig:
             for identity in self.observation_ids
             if not hirise.is_observation_id(identity)
         ]
-        _require(
-            not wrong,
+        require(
             "observation_ids",
-            "like ESP_068294_1985",
             ",".join(wrong),
+            not wrong,
+            "like ESP_068294_1985",
         )
-        _require(
-            bool(self.archive_root) or not self.observation_ids,
+        require(
             "archive_root",
-            "given with `observation_ids`",
             self.archive_root,
+            bool(self.archive_root) or not self.observation_ids,
+            "given with `observation_ids`",
         )
 
     def _check_patches(self) -> None:
-        is_whole = self.hr_size > 0 and self.hr_size % patches.SCALE == 0
-        _require(is_whole, "hr_size", "a multiple of 4", self.hr_size)
-        is_whole = self.stride >= 0 and self.stride % patches.SCALE == 0
-        _require(is_whole, "stride", "a multiple of 4, or 0", self.stride)
-        _require(self.band >= 0, "band", "at least 0", self.band)
+        for name, least in (("hr_size", patches.SCALE), ("stride", 0)):
+            value = getattr(self, name)
+            is_whole = value >= least and value % patches.SCALE == 0
+            require(name, value, is_whole, f"a multiple of 4, from {least} on")
+        require("band", self.band, self.band >= 0, "at least 0")
         is_low = 0 <= self.min_contrast < 1
-        _require(is_low, "min_contrast", "in [0, 1)", self.min_contrast)
+        require("min_contrast", self.min_contrast, is_low, "in [0, 1)")
 
     def _check_ranges(self) -> None:
         for name in ("blur_sigma", "noise_sigma"):
             value = getattr(self, name)
             is_range = len(value) in (1, 2) and 0 <= value[0] <= value[-1]
             text = ",".join(map(str, value))
-            _require(is_range, name, "one value or LOW,HIGH, from 0 on", text)
-        _require(self.variants >= 1, "variants", "at least 1", self.variants)
+            require(name, text, is_range, "one value or LOW,HIGH, from 0 on")
+        require("variants", self.variants, self.variants >= 1, "at least 1")
         fraction = self.validation_fraction
-        is_part = 0 <= fraction < 1
-        _require(is_part, "validation_fraction", "in [0, 1)", fraction)
+        require("validation_fraction", fraction, 0 <= fraction < 1, "in [0, 1)")
 
     def _check_sharing(self) -> None:
-        _require(self.workers >= 0, "workers", "at least 0", self.workers)
-        _require(
-            self.num_shards >= 1, "num_shards", "at least 1", self.num_shards
-        )
-        _require(
-            0 <= self.shard_index < self.num_shards,
+        require("workers", self.workers, self.workers >= 0, "at least 0")
+        for name in ("num_shards", "shard_megabytes"):
+            value = getattr(self, name)
+            require(name, value, value >= 1, "at least 1")
+        require(
             "shard_index",
-            "from 0 to `num_shards` - 1",
             self.shard_index,
-        )
-        _require(
-            self.shard_megabytes >= 1,
-            "shard_megabytes",
-            "at least 1",
-            self.shard_megabytes,
+            0 <= self.shard_index < self.num_shards,
+            "from 0 to `num_shards` - 1",
         )
         tfrecord.check_compression(self.compression)
-
-
-def _require(is_right: bool, name: str, rule: str, value: Any) -> None:
-    if not is_right:
-        raise ValueError(f"`{name}` must be {rule}. Received: {name}={value}")
