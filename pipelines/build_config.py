@@ -63,13 +63,15 @@ class BuildConfig:
         "Observations that are not used; by default the paper's test sites.",
     )
     nodata: tuple[float, ...] = option(
-        (), "More DN that mean no data, besides the files' own."
+        (),
+        "More DN that mean no data, besides the files' own; 0 for pictures "
+        "with black margins.",
     )
     seed: int = option(0, "Of the split, the degradations and the order.")
     workers: int = option(
         0,
-        "Processes; 0 is one a core. Each needs about 0.5 GiB, and for a JPEG "
-        "2000 of a single tile its whole image several times over.",
+        "Processes; 0 is one a core. Each needs about 0.6 GiB of memory and, "
+        "on the disk of --output_dir, its scene uncompressed.",
     )
     num_shards: int = option(
         1, "Jobs among which the scenes are shared, as in a SLURM array."
