@@ -1,7 +1,7 @@
 """Peak memory and speed of the dataset builder on one large scene.
 
-    python benchmarks/bench_build_memory.py                   # 1 Gpx GeoTIFF
-    python benchmarks/bench_build_memory.py --side=16384 --format=jp2
+    python -m benchmarks.bench_build_memory                   # 1 Gpx GeoTIFF
+    python -m benchmarks.bench_build_memory --side=16384 --format=jp2
 
 Writes a scene of 10-bit pixels, with a margin without data, to a temporary
 folder, builds a dataset from it in one worker, and prints the largest resident
