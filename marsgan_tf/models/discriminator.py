@@ -46,6 +46,8 @@ def discriminator(size, *, filters=64, units=1024, synchronized=False, seed=0):
             padding="same",
             use_bias=index == 0,  # Batch normalisation brings its own.
             kernel_initializer=keras.initializers.HeNormal(seed + index),
+            # As in the generators: bfloat16 would round the image.
+            dtype=None if index else "float32",
             name=f"conv_{index}",
         )(x)
         if index:

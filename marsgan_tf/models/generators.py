@@ -124,6 +124,12 @@ def generator_inputs(generator, batch):
     return arrays if len(arrays) > 1 else arrays[0]
 
 
+def same_architecture(first, second):
+    """Whether the weights of one generator fit the other."""
+    shapes = [[w.shape for w in model.weights] for model in (first, second)]
+    return first.name == second.name and shapes[0] == shapes[1]
+
+
 def _convolution(filters, seed, name, dtype=None):
     return keras.layers.Conv2D(
         filters,
