@@ -4,6 +4,7 @@ import pathlib
 import subprocess
 import sys
 
+import graphs
 import keras
 import numpy as np
 import pytest
@@ -174,6 +175,42 @@ def test_equation_13_has_l1_and_one_layer(perceptual, batch):
     )
 
 
+def test_generator_descends_vgg_s_last_layer(tmp_path):
+    """φ(5,4), four poolings deep, where 32 px are 2."""
+    path = tmp_path / "vgg.h5"
+    vgg.write_weights(path, blocks=5)
+    perceptual = PerceptualLoss(["block5_conv4"], path)
+    stage = GANStage(
+        small_generator(),
+        discriminator(32, filters=4, units=8),
+        generator_optimizer=unit_descent(),
+        discriminator_optimizer=unit_descent(),
+        perceptual=perceptual,
+        perceptual_weights={"block5_conv4": 1.0},
+        adversarial_weight=0.0,
+        content_loss="mse",
+        content_weight=0.0,
+    )
+    random = np.random.default_rng(0)
+    batch = {
+        "hr": random.random((2, 32, 32, 1), dtype=np.float32),
+        "lr": random.random((2, 8, 8, 1), dtype=np.float32),
+    }
+
+    def loss():
+        fake = stage.generator(batch["lr"])
+        return float(perceptual(batch["hr"], fake)["block5_conv4"])
+
+    kernel = stage.generator.get_layer("f_rec").kernel
+    expected, direction = slope(loss, kernel, 1e-3)
+    start = loss()
+    before = kernel.numpy()
+    values = stage.train_step(batch)
+    assert float(values["block5_conv4"]) == pytest.approx(start, rel=1e-4)
+    moved = float(np.sum((before - kernel.numpy()) * direction))
+    assert moved == pytest.approx(expected, rel=0.02)
+
+
 def test_a_step_changes_both_networks_and_not_vgg(perceptual, batch):
     stage = gan_stage(perceptual, lambda: keras.optimizers.Adam(1e-3))
     networks = (stage.generator, stage.discriminator)
@@ -222,11 +259,57 @@ def test_micro_batches_give_the_same_step(batch):
     assert_same_weights(whole.generator, parts.generator)
 
 
+def gradients_by_descent(stage, batch):
+    """Weights before a step minus weights after, of both networks."""
+    networks = (stage.generator, stage.discriminator)
+    variables = [w for n in networks for w in n.trainable_variables]
+    before = [w.numpy() for w in variables]
+    values = stage.train_step(batch)
+    moved = {
+        w.path: old - w.numpy()
+        for w, old in zip(variables, before, strict=True)
+        if w.name != "noise_weight"
+    }
+    return values, moved
+
+
+def test_gan_micro_batches_average_parts_taken_alone(perceptual, batch):
+    def step(part, micro_batches=1):
+        stage = gan_stage(perceptual, unit_descent, micro_batches=micro_batches)
+        return gradients_by_descent(stage, part)
+
+    halves = [
+        {name: value[rows] for name, value in batch.items()}
+        for rows in (slice(0, 2), slice(2, 4))
+    ]
+    alone = [step(half) for half in halves]
+    whole_values, _ = step(batch)
+    values, moved = step(batch, micro_batches=2)
+    assert values.keys() == whole_values.keys()
+    for name, value in values.items():
+        expected = np.mean([float(part[name]) for part, _ in alone])
+        assert float(value) == pytest.approx(expected, rel=1e-4), name
+    for path, value in moved.items():
+        expected = np.mean([part[path] for _, part in alone], axis=0)
+        np.testing.assert_allclose(
+            value, expected, rtol=1e-3, atol=1e-5, err_msg=path
+        )
+    # Statistics are a part's own, so the parts are not the whole batch.
+    assert float(values["discriminator"]) != pytest.approx(
+        float(whole_values["discriminator"]), rel=1e-3
+    )
+
+
 def test_rematerialised_blocks_give_the_same_step(batch):
     plain = PSNRStage(small_generator(noise_weight=0.1), unit_descent())
     with keras.RematScope("list_of_layers", layer_names=["dense_block"]):
         generator = small_generator(noise_weight=0.1)
     remat = PSNRStage(generator, unit_descent())
+    convolutions = [
+        graphs.count_operations(stage.train_step, batch)["Conv2D"]
+        for stage in (plain, remat)
+    ]
+    assert convolutions[1] - convolutions[0] == 3 * 5  # Dense blocks alone.
     plain.train_step(batch)
     remat.train_step(batch)
     assert_same_weights(plain.generator, remat.generator)
@@ -242,16 +325,61 @@ def test_conditioned_generator_trains_on_its_degradation(batch):
         assert np.any(one != other)
 
 
-def test_float16_scales_its_losses(batch):
-    keras.config.set_dtype_policy("mixed_float16")
-    inner = keras.optimizers.SGD(1e-2)
-    optimizer = keras.optimizers.LossScaleOptimizer(inner)
+def psnr_kernel_steps(policy, optimizer, batch):
+    """One step's moves of all kernels before the last, in float32."""
+    keras.config.set_dtype_policy(policy)
     stage = PSNRStage(small_generator(), optimizer)
-    kernel = stage.generator.get_layer("f_ext").kernel
-    before = kernel.numpy()
-    values = [float(stage.train_step(batch)["l1"]) for _ in range(5)]
-    assert values[-1] < values[0]
-    assert np.any(kernel.numpy() != before)
+    last = stage.generator.get_layer("f_rec").kernel
+    # Gradients below it then lie below float16's smallest number, 6e-8, and
+    # every estimate below its target, so that no sign hangs on rounding.
+    last.assign(3e-5 * last)
+    kernels = [
+        w
+        for w in stage.generator.weights
+        if w.name == "kernel" and w is not last
+    ]
+    before = [w.numpy() for w in kernels]
+    stage.train_step({**batch, "hr": batch["hr"] + 0.5})
+    return {
+        w.path: old - w.numpy() for w, old in zip(kernels, before, strict=True)
+    }
+
+
+def test_float16_takes_float32_s_step(batch):
+    def descent():
+        return keras.optimizers.SGD(1e4)
+
+    expected = psnr_kernel_steps("float32", descent(), batch)
+    scaled = psnr_kernel_steps(
+        "mixed_float16", keras.optimizers.LossScaleOptimizer(descent()), batch
+    )
+    unscaled = psnr_kernel_steps("mixed_float16", descent(), batch)
+    assert len(expected) == 1 + 3 * 5 + 4
+    for path, step in expected.items():
+        size = np.linalg.norm(step)
+        assert np.linalg.norm(scaled[path] - step) < 0.04 * size, path
+        assert np.linalg.norm(unscaled[path] - step) > 0.5 * size, path
+
+
+def test_float16_takes_float32_s_gan_step(perceptual, batch):
+    """Both networks' losses are scaled, each by its own optimizer."""
+    plain = gan_stage(perceptual, unit_descent)
+    _, expected = gradients_by_descent(plain, batch)
+    keras.config.set_dtype_policy("mixed_float16")
+    scaled = gan_stage(
+        perceptual,
+        lambda: keras.optimizers.LossScaleOptimizer(
+            unit_descent(),
+            initial_scale=16,  # More, and these random VGG weights overflow.
+        ),
+    )
+    _, found = gradients_by_descent(scaled, batch)
+    kernels = [path for path in expected if path.endswith("kernel")]
+    assert len(kernels) == 21 + 10
+    for path in kernels:
+        step = expected[path]
+        error = np.linalg.norm(found[path] - step)
+        assert error < 0.05 * np.linalg.norm(step), path
 
 
 def test_running_mean_in_closed_form():
