@@ -4,31 +4,31 @@ import keras
 import numpy as np
 
 
-def check_layer(make, tmp_path, *, features=6, code_width=0, scale=1):
+def check_layer(make, tmp_path, *, shape=(2, 5, 7, 6), code_width=0, scale=1):
     """Checks shapes, free sides, config, saving and mixed precision.
 
     Args:
         make: Makes the layer from keyword arguments such as `dtype`.
         tmp_path: An empty folder.
-        features: Channels of the input.
+        shape: Of the input, batch first; its sides, if any, are left free.
         code_width: Length of the second input, or 0 for one input.
         scale: The output's sides over the input's.
     """
     generator = np.random.default_rng(0)
-    images = generator.random((2, 5, 7, features), dtype=np.float32)
-    inputs = [keras.Input((None, None, features))]
-    arrays = [images]
+    batch, *sides, features = shape
+    inputs = [keras.Input((*[None] * len(sides), features))]
+    arrays = [generator.random(shape, dtype=np.float32)]
     if code_width:
         inputs.append(keras.Input((code_width,)))
-        arrays.append(generator.random((2, code_width), dtype=np.float32))
+        arrays.append(generator.random((batch, code_width), dtype=np.float32))
 
     layer = make()
     outputs = layer(*inputs)
-    assert outputs.shape[:3] == (None, None, None)
+    assert outputs.shape[:-1] == (None, *[None] * len(sides))
 
     model = keras.Model(inputs, outputs)
     values = model(arrays)
-    assert values.shape[:3] == (2, 5 * scale, 7 * scale)
+    assert values.shape[:-1] == (batch, *[side * scale for side in sides])
     assert np.isfinite(values).all()
     assert layer.compute_output_shape(*[a.shape for a in arrays]) == tuple(
         values.shape

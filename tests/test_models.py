@@ -71,6 +71,8 @@ def test_full_size_parameters():
     colour = 2 * 64 * 9 + 2 * (64 * 9 + 1)
     assert esrgan_parameters(23, 64, 32) + colour == 16_697_987
     assert esrgan().count_params() == esrgan_parameters(23, 64, 32)
+    assert marsgan_parameters(23, 64, 32, 16) == 19_235_794
+    assert marsgan().count_params() == 19_235_794
 
 
 @pytest.fixture(scope="module")
@@ -203,6 +205,19 @@ def test_discriminator_strides_and_normalisation():
     assert kinds.count("BatchNormalization") == 7
     assert kinds.count("LeakyReLU") == 9
     assert model.get_layer("dense").units == 1024
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_discriminator_sees_what_bfloat16_would_round_away(policy):
+    keras.config.set_dtype_policy(policy)
+    model = discriminator(32, filters=8, units=16)
+    sign = np.where(np.indices((32, 32)).sum(0) % 2, 1, -1)
+    grey = np.full((1, 32, 32, 1), 0.75, np.float32)
+    checker = grey + np.float32(0.0015) * sign[..., None].astype(np.float32)
+    rounded = keras.ops.cast(checker, "bfloat16")
+    np.testing.assert_array_equal(keras.ops.cast(rounded, "float32"), grey)
+    logits = [np.asarray(model(image)) for image in (grey, checker)]
+    assert abs(logits[0] - logits[1]) > 1e-4
 
 
 def test_discriminator_refuses_odd_sizes():
