@@ -4,6 +4,7 @@ Standard library only: a wrong flag fails before TensorFlow loads.
 """
 
 import dataclasses
+import math
 from typing import Any
 
 # A field of this kind may change when a stage is resumed; any other is part
@@ -11,6 +12,13 @@ from typing import Any
 FREE = "free"
 # A field of this kind is part of stage 2 alone.
 GAN = "gan"
+
+ARCHITECTURES = ("marsgan", "esrgan")
+VGG19_CONVOLUTIONS = tuple(
+    f"block{block}_conv{index}"
+    for block, depth in enumerate((2, 2, 4, 4, 4), start=1)
+    for index in range(1, depth + 1)
+)
 
 
 def option(default: Any, text: str, kind: str = "") -> Any:
@@ -74,10 +82,13 @@ class TrainConfig:
     gan_steps: int = option(600_000, "Steps of stage 2; 0 leaves it out.", FREE)
     batch_size: int = option(64, "Pairs in a step, over all devices.")
     hr_size: int = option(128, "Sides of the high-resolution patches, px.")
-    learning_rate: float = option(1e-4, "Adam's step size, both networks.")
+    learning_rate: float = option(
+        1e-4, "Adam's step size, both networks.", FREE
+    )
     halve_at: tuple[int, ...] = option(
         (50_000, 100_000, 300_000, 500_000),
         "Steps of a stage at which the learning rate is halved.",
+        FREE,
     )
     perceptual_layers: tuple[str, ...] = option(
         ("block5_conv4", "block2_conv2"),
@@ -106,10 +117,12 @@ class TrainConfig:
         "float32", "float32, mixed_bfloat16 or mixed_float16."
     )
     micro_batches: int = option(
-        1, "Parts of a batch whose gradients are summed, to save memory."
+        1, "Parts of a batch whose gradients are summed, to save memory.", FREE
     )
     remat: bool = option(
-        False, "Compute dense blocks again in the backward pass: less memory."
+        False,
+        "Compute dense blocks again in the backward pass: less memory.",
+        FREE,
     )
     strategy: str = option(
         "one", "Devices: one, or mirrored for all GPUs of this machine.", FREE
@@ -133,7 +146,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         choices = {
-            "architecture": ("marsgan", "esrgan"),
+            "architecture": ARCHITECTURES,
             "content_loss": ("mse", "l1"),
             "precision": ("float32", "mixed_bfloat16", "mixed_float16"),
             "strategy": ("one", "mirrored"),
@@ -143,6 +156,8 @@ class TrainConfig:
             require(
                 name, value, value in allowed, f"one of {', '.join(allowed)}"
             )
+        for name in ("dataset", "workdir", "vgg_weights"):
+            require(name, getattr(self, name), getattr(self, name), "given")
         for name in _POSITIVE:
             value = getattr(self, name)
             require(name, value, value > 0, "greater than 0")
@@ -170,12 +185,7 @@ class TrainConfig:
             list(self.halve_at) == sorted(set(self.halve_at)),
             "rising steps",
         )
-        require(
-            "perceptual_weights",
-            self.perceptual_weights,
-            len(self.perceptual_weights) == len(self.perceptual_layers),
-            f"as many as perceptual_layers={self.perceptual_layers}",
-        )
+        self._check_losses()
         require(
             "architecture",
             self.architecture,
@@ -183,6 +193,25 @@ class TrainConfig:
             "marsgan, with noise_weight, per_channel, trunk_skip or "
             "conditioned",
         )
+
+    def _check_losses(self) -> None:
+        layers, weights = self.perceptual_layers, self.perceptual_weights
+        is_known = bool(layers) and set(layers) <= set(VGG19_CONVOLUTIONS)
+        require(
+            "perceptual_layers",
+            layers,
+            is_known and len(set(layers)) == len(layers),
+            "different names from block1_conv1 to block5_conv4",
+        )
+        require(
+            "perceptual_weights",
+            weights,
+            len(weights) == len(layers) and all(map(math.isfinite, weights)),
+            f"finite, and as many as perceptual_layers={layers}",
+        )
+        for name in ("adversarial_weight", "content_weight"):
+            value = getattr(self, name)
+            require(name, value, math.isfinite(value), "finite")
 
     def _has_marsgan_options(self) -> bool:
         return bool(
@@ -220,6 +249,7 @@ class InterpolateConfig:
     gan: str = option("", "Generator file of stage 2 (.keras).")
     output: str = option("", "Generator file to write (.keras).")
     alpha: float = option(0.8, "Share of `gan`, 0 to 1.")
+    overwrite: bool = option(False, "Replace an output that exists.")
 
     def __post_init__(self) -> None:
         for name in ("psnr", "gan", "output"):

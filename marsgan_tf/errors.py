@@ -29,8 +29,16 @@ class CheckpointError(MarsganError, OSError):
     """A checkpoint cannot be written, or none of a stage can be read."""
 
 
+class SettingsError(MarsganError, ValueError):
+    """Settings do not fit the machine, or a stage that was begun before."""
+
+
 class NonFiniteLossError(MarsganError, ArithmeticError):
-    """A training loss became NaN or infinite."""
+    """A loss, or a weight that it led to, became NaN or infinite."""
+
+
+class OutOfMemoryError(MarsganError, MemoryError):
+    """The device's memory does not suffice."""
 
 
 class Interrupted(MarsganError):

@@ -4,21 +4,23 @@
 interpolation, which trades sharpness against invention.
 """
 
-from marsgan_tf import config, config_flags, native_output
+from marsgan_tf import config as configs
+from marsgan_tf import config_flags, native_output
 
 
-def main(interpolate_config: config.InterpolateConfig) -> None:
+def main(config: configs.InterpolateConfig) -> None:
     """Writes the mixed generator."""
     with native_output.held_back():
         from marsgan_tf.models import interpolation  # Loads TensorFlow.
 
     interpolation.interpolate_files(
-        interpolate_config.psnr,
-        interpolate_config.gan,
-        interpolate_config.output,
-        interpolate_config.alpha,
+        config.psnr,
+        config.gan,
+        config.output,
+        config.alpha,
+        overwrite=config.overwrite,
     )
 
 
 if __name__ == "__main__":
-    config_flags.launch(config.InterpolateConfig, main)
+    config_flags.launch(configs.InterpolateConfig, main)

@@ -21,7 +21,7 @@ def staged(path: str, folder: str | None = None) -> Iterator[str]:
             folder of `path`.
 
     Raises:
-        OSError: If the file cannot be written.
+        OSError: If the file cannot be written; it names `path`.
     """
     beside, name = os.path.split(path)
     temporary = os.path.join(
@@ -33,6 +33,10 @@ def staged(path: str, folder: str | None = None) -> Iterator[str]:
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        if error.filename == temporary:
+            error.filename, error.filename2 = path, None
+        raise
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.remove(temporary)

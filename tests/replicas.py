@@ -1,4 +1,4 @@
-"""Takes the same adversarial steps on one and on two devices, prints both.
+"""Takes the same steps on one and on two devices, and compares their noise.
 
 Run as a program, since devices are set up before TensorFlow starts:
 `python tests/replicas.py VGG_WEIGHTS`.
@@ -12,8 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from marsgan_tf.models.discriminator import discriminator
-from marsgan_tf.models.generators import esrgan
-from marsgan_tf.training import loop
+from marsgan_tf.models.generators import esrgan, marsgan
+from marsgan_tf.training import loop, noise
 from marsgan_tf.training.ema import RunningMean
 from marsgan_tf.training.gan_stage import GANStage
 from marsgan_tf.training.perceptual import PerceptualLoss
@@ -74,9 +74,25 @@ def take_steps(vgg_path, replicas):
     return result
 
 
+def noise_difference(separated):
+    """Largest difference between two replicas' answers to one image."""
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    with strategy.scope():
+        generator = marsgan(blocks=1, features=4, growth=4, noise_weight=1.0)
+    if separated:
+        noise.separate(generator, strategy)
+    image = tf.ones((1, 8, 8, 1))
+    answers = strategy.run(lambda: generator(image, training=True))
+    first, second = strategy.experimental_local_results(answers)
+    return float(tf.reduce_max(tf.abs(first - second)))
+
+
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],
     [tf.config.LogicalDeviceConfiguration()] * 2,
 )
-results = [take_steps(sys.argv[1], replicas) for replicas in (1, 2)]
+results = {
+    "steps": [take_steps(sys.argv[1], replicas) for replicas in (1, 2)],
+    "noise": [noise_difference(separated) for separated in (False, True)],
+}
 sys.stdout.write(json.dumps(results))

@@ -49,7 +49,15 @@ def test_defaults_are_the_papers():
         ({"hr_size": 100}, "`hr_size` must be a multiple of 16"),
         ({"micro_batches": 3}, "`micro_batches`.*divisor of batch_size=64"),
         ({"halve_at": (5, 5)}, "`halve_at` must be rising"),
-        ({"perceptual_weights": (1.0,)}, "`perceptual_weights` must be as"),
+        ({"perceptual_weights": (1.0,)}, "`perceptual_weights`.*as many as"),
+        ({"perceptual_layers": ("block6_conv1",)}, "`perceptual_layers`"),
+        (
+            {"perceptual_layers": ("block1_conv1", "block1_conv1")},
+            "`perceptual_layers` must be different",
+        ),
+        ({"perceptual_weights": (1.0, float("nan"))}, "`perceptual_weights`"),
+        ({"adversarial_weight": float("inf")}, "`adversarial_weight`"),
+        ({"workdir": ""}, "`workdir` must be given"),
         (
             {"architecture": "esrgan", "conditioned": True},
             "`architecture` must be marsgan, with",

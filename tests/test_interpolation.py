@@ -37,9 +37,10 @@ def test_weights_are_mixed_one_by_one(alpha):
 
 
 @pytest.mark.parametrize(
-    "other", [scattered(3, esrgan), scattered(4, trunk_skip=True)]
+    "build, options", [(esrgan, {}), (marsgan, {"trunk_skip": True})]
 )
-def test_other_architectures_are_refused(other):
+def test_other_architectures_are_refused(build, options):
+    other = scattered(3, build, **options)
     with pytest.raises(errors.ModelError, match="different architectures"):
         interpolate(scattered(1), other, 0.5)
 
@@ -96,6 +97,38 @@ def test_broken_files_are_one_line(saved, tmp_path, content):
     assert len(done.stderr.splitlines()) == 1
     assert "broken.keras" in done.stderr
     assert not (tmp_path / "x.keras").exists()
+
+
+def test_outputs_are_not_overwritten_unasked(saved, tmp_path):
+    inputs = [f"--psnr={saved['psnr']}", f"--gan={saved['gan']}"]
+    done = call(*inputs, f"--output={saved['gan']}", "--overwrite")
+    assert done.returncode == 1
+    assert "is an input" in done.stderr
+    output = tmp_path / "mixed.keras"
+    output.write_bytes(b"precious")
+    done = call(*inputs, f"--output={output}")
+    assert done.returncode == 1
+    assert "--overwrite" in done.stderr
+    assert output.read_bytes() == b"precious"
+    assert call(*inputs, f"--output={output}", "--overwrite").returncode == 0
+    assert output.read_bytes() != b"precious"
+
+
+def test_missing_folder_is_named_as_it_was_given(saved, tmp_path):
+    output = tmp_path / "none" / "mixed.keras"
+    done = call(
+        f"--psnr={saved['psnr']}", f"--gan={saved['gan']}", f"--output={output}"
+    )
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert str(output) in done.stderr
+
+
+def test_a_model_that_is_no_generator(tmp_path):
+    path = tmp_path / "other.keras"
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(path)
+    with pytest.raises(errors.ModelError, match="no generator"):
+        files.load_generator(path)
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -97,6 +98,15 @@ def test_unknown_layer(weights, layers):
 def test_file_without_a_needed_layer(weights):
     with pytest.raises(errors.ModelError, match="block3_conv1.*perceptual"):
         PerceptualLoss(["block5_conv4"], weights[0])
+
+
+def test_weights_of_another_shape_are_named(tmp_path):
+    path = tmp_path / "thin.h5"
+    with h5py.File(path, "w") as file:
+        file["block1_conv1/kernel"] = np.zeros((3, 3, 3, 32), np.float32)
+        file["block1_conv1/bias"] = np.zeros(32, np.float32)
+    with pytest.raises(errors.ModelError, match=r"thin\.h5: block1_conv1.*32"):
+        PerceptualLoss(["block1_conv1"], path)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not HDF5 at all"])

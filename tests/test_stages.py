@@ -1,8 +1,4 @@
-import json
-import os
 import pathlib
-import subprocess
-import sys
 
 import graphs
 import keras
@@ -393,21 +389,3 @@ def test_running_mean_in_closed_form():
     for one, start in zip(mean.generator.get_weights(), first, strict=True):
         expected = start + 1.0 - 0.9**3
         np.testing.assert_allclose(one, expected, rtol=1e-5, atol=1e-5)
-
-
-def test_two_replicas_take_the_same_steps_as_one(tmp_path):
-    vgg.write_weights(tmp_path / "vgg.h5", blocks=2)
-    done = subprocess.run(
-        [sys.executable, ROOT / "tests/replicas.py", tmp_path / "vgg.h5"],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    one, two = json.loads(done.stdout)
-    assert one.keys() == two.keys()
-    for name in one:
-        np.testing.assert_allclose(
-            two[name], one[name], rtol=1e-4, atol=1e-5, err_msg=name
-        )

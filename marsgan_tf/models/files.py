@@ -7,6 +7,7 @@ import keras
 
 import marsgan_tf.layers  # noqa: F401  Registers what the files hold.
 from marsgan_tf import errors, staging
+from marsgan_tf.config import ARCHITECTURES
 
 _REASON_CHARACTERS = 200
 
@@ -31,18 +32,25 @@ def load_generator(path):
     if not os.path.isfile(path):
         raise errors.ModelError(f"{path}: no such generator file")
     try:
-        return keras.models.load_model(path, compile=False)
+        generator = keras.models.load_model(path, compile=False)
     except (
         OSError,
         ValueError,
         TypeError,
         KeyError,
+        NotImplementedError,
         zipfile.BadZipFile,
     ) as error:
         raise errors.ModelError(
             f"{path}: no generator file, or a damaged one: copy it again from "
             f"its origin, or train it again ({_reason(error)})"
         ) from None
+    if generator.name not in ARCHITECTURES:
+        raise errors.ModelError(
+            f"{path}: holds a model named {generator.name}, no generator; "
+            "take the generator.keras of a training run"
+        )
+    return generator
 
 
 def _reason(error):

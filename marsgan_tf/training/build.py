@@ -8,6 +8,8 @@ from marsgan_tf.models.discriminator import discriminator
 from marsgan_tf.training.gan_stage import GANStage
 from marsgan_tf.training.psnr_stage import PSNRStage
 
+_NEVER = 2**31 - 1  # A step that no stage reaches.
+
 
 def build_generator(config):
     """The generator that the settings ask for, in the current dtype policy."""
@@ -55,12 +57,11 @@ def build_optimizer(config):
 
     Reference: Tao et al. 2021, section 2.4
     """
-    rate = config.learning_rate
-    if config.halve_at:
-        rates = [rate / 2**k for k in range(len(config.halve_at) + 1)]
-        rate = keras.optimizers.schedules.PiecewiseConstantDecay(
-            list(config.halve_at), rates
-        )
+    # A schedule even without halvings: a plain rate would be a variable, and
+    # come back from a checkpoint in place of a new setting.
+    boundaries = list(config.halve_at) or [_NEVER]
+    rates = [config.learning_rate / 2**k for k in range(len(boundaries) + 1)]
+    rate = keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, rates)
     adam = keras.optimizers.Adam(rate, beta_1=0.9, beta_2=0.999)
     if config.precision == "mixed_float16":
         return keras.optimizers.LossScaleOptimizer(adam)
@@ -114,8 +115,7 @@ def load_weights(generator, path):
         ModelError: If the file is of another architecture.
     """
     source = files.load_generator(path)
-    shapes = [[w.shape for w in model.weights] for model in (source, generator)]
-    if source.name != generator.name or shapes[0] != shapes[1]:
+    if not generators.same_architecture(source, generator):
         raise errors.ModelError(
             f"{path}: a {source.name} with {source.count_params()} parameters, "
             f"but the flags ask for a {generator.name} with "

@@ -42,7 +42,7 @@ class Checkpoints:
         Raises:
             CheckpointError: If there are checkpoints and none can be read.
         """
-        paths = self._manager.checkpoints[::-1]
+        paths = self._find()
         for path in paths:
             try:
                 self._checkpoint.restore(path).assert_consumed()
@@ -63,6 +63,23 @@ class Checkpoints:
             )
         return 0
 
+    def _find(self):
+        """Paths without extension, the newest first.
+
+        By the files themselves: TensorFlow's own list of them may be lost or
+        garbled, and must not make a run start over.
+        """
+        pattern = os.path.join(
+            glob.escape(self._manager.directory), "ckpt-*.index"
+        )
+        paths = [os.path.splitext(path)[0] for path in glob.glob(pattern)]
+        steps = {
+            path: int(path.rpartition("-")[2])
+            for path in paths
+            if path.rpartition("-")[2].isdecimal()
+        }
+        return sorted(steps, key=steps.get, reverse=True)
+
     def save(self, step):
         """Writes a checkpoint; the one before stays until it is complete.
 
@@ -77,7 +94,9 @@ class Checkpoints:
             return self._manager.save(checkpoint_number=step)
         except tf.errors.OpError as error:
             folder = self._manager.directory
-            for leftover in glob.glob(os.path.join(folder, "*_temp")):
+            for leftover in glob.glob(
+                os.path.join(glob.escape(folder), "*_temp")
+            ):
                 shutil.rmtree(leftover, ignore_errors=True)
             raise errors.CheckpointError(
                 f"{folder}: the checkpoint of step {step} cannot be written "

@@ -8,7 +8,6 @@ import numpy as np
 import tensorflow as tf
 
 from marsgan_tf import errors, progress
-from marsgan_tf.training import signals
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,18 +33,31 @@ class Hooks:
 
     Attributes:
         log: Takes the step and `{name: mean since the last entry}`.
+        require_sound: Takes the step; raises if what it made cannot be kept.
         validate: Takes the step.
         save: Takes the step; writes a checkpoint.
         name_record: Says which pair of the dataset a batch's `record` is.
     """
 
     log: Callable
+    require_sound: Callable
     validate: Callable
     save: Callable
     name_record: Callable
 
 
-def train(stage, batches, *, name, start, schedule, hooks, strategy, mean=None):
+def train(
+    stage,
+    batches,
+    *,
+    name,
+    start,
+    schedule,
+    hooks,
+    strategy,
+    received,
+    mean=None,
+):
     """Takes the steps of a stage from `start` on, then validates and saves.
 
     Args:
@@ -57,21 +69,20 @@ def train(stage, batches, *, name, start, schedule, hooks, strategy, mean=None):
         schedule: A `Schedule`.
         hooks: The `Hooks`.
         strategy: A `tf.distribute.Strategy`.
+        received: The list of `signals.collected`.
         mean: A `RunningMean` to update after each step, or None.
 
     Raises:
-        NonFiniteLossError: If a loss is NaN or infinite. Nothing is saved:
-            the last checkpoint is a good one.
+        NonFiniteLossError: If a loss is NaN or infinite, or
+            `hooks.require_sound` says so. Nothing is saved: the last
+            checkpoint is a good one.
         Interrupted: On SIGTERM or SIGINT, after a checkpoint.
     """
     take_step = compile_step(stage, strategy, mean)
     window = _Window(name, hooks, strategy)
-    with (
-        signals.collected() as received,
-        progress.Progress(
-            schedule.steps, unit="steps", label=name, done=start
-        ) as bar,
-    ):
+    with progress.Progress(
+        schedule.steps, unit="steps", label=name, done=start
+    ) as bar:
         numbers = range(start + 1, schedule.steps + 1)
         # The range comes first: `zip` then draws no batch beyond the last.
         for number, batch in zip(numbers, batches, strict=False):
@@ -79,13 +90,17 @@ def train(stage, batches, *, name, start, schedule, hooks, strategy, mean=None):
             bar.advance(note=window.note)
             is_last = number == schedule.steps
             if number % schedule.log_every == 0 or is_last:
-                hooks.log(number, window.take_means())
-            if number % schedule.validate_every == 0 or is_last:
-                window.check()
-                hooks.validate(number)
+                means = window.take_means()
+                hooks.log(number, {**means, "steps_per_second": bar.rate})
             is_stopped = bool(received)
-            if number % schedule.checkpoint_every == 0 or is_last or is_stopped:
+            validates = number % schedule.validate_every == 0 or is_last
+            saves = number % schedule.checkpoint_every == 0 or is_last
+            if validates or saves or is_stopped:
                 window.check()
+                hooks.require_sound(number)
+            if validates:
+                hooks.validate(number)
+            if saves or is_stopped:
                 hooks.save(number)
             if is_stopped and not is_last:
                 raise errors.Interrupted(

@@ -11,9 +11,9 @@ import keras
 from keras import ops
 
 from marsgan_tf import errors
+from marsgan_tf.config import VGG19_CONVOLUTIONS
 
 _WIDTHS = (64, 128, 256, 512, 512)
-_DEPTHS = (2, 2, 4, 4, 4)
 # SRGAN's factor, which brings the loss to the scale of an MSE of pixels.
 _FEATURE_SCALE = 1 / 12.75
 _URL = (
@@ -24,6 +24,10 @@ _URL = (
 
 class PerceptualLoss:
     """Squared error of VGG19 features.
+
+    The mean is over positions and channels alike: eq. 9 divides by the
+    positions and does not say what becomes of the channels, and SRGAN, whose
+    factor we keep, averages over them.
 
     Args:
         layers: Names such as `block5_conv4`, the paper's φ(5,4).
@@ -69,20 +73,10 @@ class PerceptualLoss:
         }
 
 
-def convolution_names():
-    """Names of VGG19's convolutions in order, `block1_conv1` first."""
-    return [
-        f"block{block}_conv{index}"
-        for block, depth in enumerate(_DEPTHS, start=1)
-        for index in range(1, depth + 1)
-    ]
-
-
 def _build(layers):
     """VGG19 as far as the last of `layers`, activations apart."""
-    names = convolution_names()
-    unknown = [name for name in layers if name not in names]
-    if unknown or not layers:
+    names = VGG19_CONVOLUTIONS
+    if not layers or not set(layers) <= set(names):
         raise ValueError(
             "`layers` must be names from block1_conv1 to block5_conv4. "
             f"Received: layers={layers}"
@@ -110,7 +104,14 @@ def _load(network, weights):
     read = _keras_reader() if weights == "imagenet" else _file_reader(weights)
     for layer in network.layers:
         if isinstance(layer, keras.layers.Conv2D):
-            layer.set_weights(read(layer.name))
+            arrays = read(layer.name)
+            if [a.shape for a in arrays] != [w.shape for w in layer.weights]:
+                raise errors.ModelError(
+                    f"{weights}: {layer.name} has the shapes "
+                    f"{[a.shape for a in arrays]}, not those of VGG19; take "
+                    f"Keras' own file ({_URL})"
+                )
+            layer.set_weights(arrays)
 
 
 def _keras_reader():

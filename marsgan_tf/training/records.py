@@ -13,7 +13,7 @@ from marsgan_tf.dataset import example
 _SHUFFLE_BUFFER = 2048
 _FILES_AT_ONCE = 8
 _RECORDS_PER_SHARD = 2**32  # `record` = shard * 2**32 + number within it.
-_SCALE = 4
+SCALE = 4  # High over low resolution of every pair.
 
 
 def training_batches(
@@ -195,20 +195,20 @@ def _centre_crop(pair, hr_size):
 
 def _spare(pair, hr_size):
     """Rows and columns of the LR image that a crop leaves over."""
-    return tf.shape(pair["lr"])[:2] - hr_size // _SCALE
+    return tf.shape(pair["lr"])[:2] - hr_size // SCALE
 
 
 def _crop(pair, hr_size, corner):
     """Cuts both images; `corner` in LR px keeps them registered."""
 
     def cut(image, scale):
-        side = hr_size // _SCALE * scale
+        side = hr_size // SCALE * scale
         begin = tf.concat([corner * scale, [0]], 0)
         return tf.ensure_shape(
             tf.slice(image, begin, [side, side, 1]), (side, side, 1)
         )
 
-    return {**pair, "hr": cut(pair["hr"], _SCALE), "lr": cut(pair["lr"], 1)}
+    return {**pair, "hr": cut(pair["hr"], SCALE), "lr": cut(pair["lr"], 1)}
 
 
 def _random_dihedral(pair, draw):

@@ -16,11 +16,11 @@ class Reporter:
     """
 
     def __init__(self, folder):
-        self._writer = tf.summary.create_file_writer(
-            os.path.join(folder, "logs")
-        )
+        logs = os.path.join(folder, "logs")
         self._previews = os.path.join(folder, "previews")
-        os.makedirs(self._previews, exist_ok=True)
+        for path in (logs, self._previews):
+            os.makedirs(path, exist_ok=True)
+        self._writer = tf.summary.create_file_writer(logs)
 
     def scalars(self, group, step, values):
         """Records `{name: float}` under `group/name`."""

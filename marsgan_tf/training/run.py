@@ -12,7 +12,16 @@ from marsgan_tf import config as configs
 from marsgan_tf import errors
 from marsgan_tf.dataset import manifest as manifests
 from marsgan_tf.models import files
-from marsgan_tf.training import build, loop, previews, records, validation
+from marsgan_tf.training import (
+    build,
+    loop,
+    noise,
+    previews,
+    records,
+    signals,
+    soundness,
+    validation,
+)
 from marsgan_tf.training.checkpoints import Checkpoints
 from marsgan_tf.training.ema import RunningMean
 from marsgan_tf.training.perceptual import PerceptualLoss
@@ -35,11 +44,13 @@ class Experiment:
         config: The `TrainConfig`.
         manifest: The dataset's `Manifest`.
         strategy: The `tf.distribute.Strategy`.
+        received: The signals that ask the run to save and end.
     """
 
     config: configs.TrainConfig
     manifest: manifests.Manifest
     strategy: tf.distribute.Strategy
+    received: list[int]
 
 
 def run(config):
@@ -53,8 +64,11 @@ def run(config):
 
     Raises:
         DatasetError: If the dataset is missing or does not fit.
-        ModelError: If VGG weights, a generator file or a begun stage do not
-            fit; VGG weights are looked for before stage 1 begins.
+        ModelError: If VGG weights or a generator file do not fit; VGG
+            weights are looked for before stage 1 begins.
+        SettingsError: If the settings do not fit the devices or a stage that
+            was begun with others.
+        CheckpointError: If a checkpoint cannot be written, or none be read.
         NonFiniteLossError: If a loss is NaN or infinite.
         Interrupted: On SIGTERM or SIGINT, after a checkpoint.
     """
@@ -65,15 +79,24 @@ def run(config):
     keras.config.set_dtype_policy(config.precision)
     strategy = _STRATEGIES[config.strategy]()
     _check_replicas(config, strategy.num_replicas_in_sync)
-    experiment = Experiment(config, manifest, strategy)
+    with signals.collected() as received:
+        return _run_stages(Experiment(config, manifest, strategy, received))
 
-    with strategy.scope():
-        perceptual = config.gan_steps and PerceptualLoss(
-            config.perceptual_layers, config.vgg_weights
-        )
+
+def _run_stages(experiment):
+    """Completes the stages in turn; returns the last one's result."""
+    config = experiment.config
     first = RunFolder(
         os.path.join(config.psnr_workdir or config.workdir, "psnr"), "psnr"
     )
+    second = RunFolder(os.path.join(config.workdir, "gan"), "gan")
+    perceptual = None
+    if config.gan_steps and not second.is_done:
+        # Before stage 1, so that missing weights are not told days later.
+        with experiment.strategy.scope():
+            perceptual = PerceptualLoss(
+                config.perceptual_layers, config.vgg_weights
+            )
     _complete(
         experiment,
         first,
@@ -82,7 +105,11 @@ def run(config):
     )
     if not config.gan_steps:
         return first.result
-    second = RunFolder(os.path.join(config.workdir, "gan"), "gan")
+    if experiment.received:
+        raise errors.Interrupted(
+            "stopped between the stages; the same command goes on with stage 2",
+            experiment.received[0],
+        )
     _complete(
         experiment,
         second,
@@ -91,7 +118,7 @@ def run(config):
             config,
             generator_path=first.result,
             perceptual=perceptual,
-            replicas=strategy.num_replicas_in_sync,
+            replicas=experiment.strategy.num_replicas_in_sync,
         ),
     )
     return second.result
@@ -109,6 +136,11 @@ def _check_dataset(manifest, config):
             f"less than --hr_size={config.hr_size}; build it again with "
             f"--hr_size={config.hr_size}"
         )
+    if manifest.scale != records.SCALE:
+        raise errors.DatasetError(
+            f"{manifest.directory}: its scale is {manifest.scale}, training "
+            f"needs {records.SCALE}"
+        )
 
 
 def _check_replicas(config, replicas):
@@ -117,8 +149,10 @@ def _check_replicas(config, replicas):
         replicas,
         [device.name for device in tf.config.list_logical_devices()],
     )
+    if config.strategy == "mirrored" and replicas == 1:
+        logging.warning("--strategy=mirrored found one device: no gain in it")
     if config.batch_size % (replicas * config.micro_batches):
-        raise errors.DatasetError(
+        raise errors.SettingsError(
             f"--batch_size={config.batch_size} cannot be shared by {replicas} "
             f"devices in {config.micro_batches} micro batches; choose a "
             f"multiple of {replicas * config.micro_batches}"
@@ -127,17 +161,19 @@ def _check_replicas(config, replicas):
 
 def _complete(experiment, folder, steps, make_stage):
     """Trains a stage to its end, unless that is done."""
+    config = experiment.config
     if folder.is_done:
+        folder.warn_of_differences(config)
         logging.info("stage %s: done, %s", folder.stage, folder.result)
         return
-    config = experiment.config
-    folder.claim(config)
+    folder.check(config)
     with experiment.strategy.scope():
         stage = make_stage()
         mean = None
         if config.ema_decay:
             copy = build.build_generator(config)
             mean = RunningMean(stage.generator, copy, config.ema_decay)
+    folder.claim(config)
     _train(experiment, folder, stage, mean, steps)
     best = mean.generator if mean else stage.generator
     files.save_generator(
@@ -155,11 +191,13 @@ def _train(experiment, folder, stage, mean, steps):
         folder.checkpoints, state, keep=config.keep_checkpoints
     )
     start = checkpoints.restore()
+    noise.separate(stage.generator, experiment.strategy)
     if start:
         logging.info("stage %s: resumed at step %d", folder.stage, start)
+
     with (
         contextlib.closing(Reporter(folder.path)) as reporter,
-        _damage_named(experiment.manifest),
+        _explained(experiment.manifest),
     ):
         loop.train(
             stage,
@@ -176,6 +214,9 @@ def _train(experiment, folder, stage, mean, steps):
                 log=lambda step, values: reporter.scalars(
                     "train", step, values
                 ),
+                require_sound=lambda step: soundness.require_sound(
+                    stage, name=folder.stage, step=step
+                ),
                 validate=_validator(
                     experiment,
                     mean.generator if mean else stage.generator,
@@ -187,6 +228,7 @@ def _train(experiment, folder, stage, mean, steps):
                 ),
             ),
             strategy=experiment.strategy,
+            received=experiment.received,
             mean=mean,
         )
 
@@ -239,8 +281,12 @@ def _validator(experiment, generator, reporter):
 
 
 @contextlib.contextmanager
-def _damage_named(manifest):
-    """Turns an input error into one that names the shard and the record."""
+def _explained(manifest):
+    """Turns TensorFlow's errors into ours, where the user can mend them.
+
+    A damaged record is looked for in all shards, since TensorFlow's error
+    does not say which one it is in.
+    """
     try:
         yield
     except (
@@ -251,3 +297,8 @@ def _damage_named(manifest):
         logging.info("looking for the damaged record ...")
         manifests.verify(manifest.directory)
         raise
+    except tf.errors.ResourceExhaustedError as error:
+        raise errors.OutOfMemoryError(
+            "the memory does not suffice; set a larger --micro_batches, or "
+            f"--remat, or a smaller --batch_size ({str(error)[:200]})"
+        ) from None

@@ -4,11 +4,18 @@ import dataclasses
 import json
 import os
 
+from absl import logging
+
 from marsgan_tf import __version__, errors, staging
 from marsgan_tf.config import FREE, GAN, TrainConfig
 from marsgan_tf.dataset.manifest import FILE_NAME, hash_file
 
 _SETTINGS = "config.json"
+# Where things lie, and how often what is told: of no account to a result.
+_PATHS = frozenset(("dataset", "workdir", "psnr_workdir", "vgg_weights"))
+_PASSING = frozenset(("version", "log_every", "validate_every")) | frozenset(
+    ("validation_pairs", "checkpoint_every", "keep_checkpoints")
+)
 _RESULT = "generator.keras"
 
 
@@ -39,52 +46,90 @@ class RunFolder:
         """Whether the stage has its result."""
         return os.path.isfile(self.result)
 
-    def claim(self, config):
-        """Makes the folder for these settings, or checks that it is theirs.
+    def check(self, config):
+        """Checks that what was begun here was begun with these settings.
+
+        What may change midway is logged if it does.
 
         Raises:
-            ModelError: If a stage with other settings was begun there.
+            SettingsError: If a setting that the result depends on differs.
         """
-        settings = {
-            "version": __version__,
-            "dataset_sha256": hash_file(
-                os.path.join(config.dataset, FILE_NAME)
-            ),
-            **dataclasses.asdict(config),
-        }
-        path = os.path.join(self.path, _SETTINGS)
-        if os.path.isfile(path):
-            self._compare(path, settings)
-        os.makedirs(self.path, exist_ok=True)
-        with (
-            staging.staged(path) as temporary,
-            open(temporary, "w", encoding="utf-8") as file,
-        ):
-            json.dump(settings, file, indent=1)
+        free = {field.name for field in _fields_of({FREE})}
+        for name, (begun, now) in self._differences(config).items():
+            if name not in free:
+                raise errors.SettingsError(
+                    f"{self.path}: begun with {name}={begun}, now {name}="
+                    f"{now}; use the same, or another --workdir, or delete "
+                    "the folder"
+                )
+            if name not in _PATHS:
+                logging.info("stage %s: now %s=%s", self.stage, name, now)
 
-    def _compare(self, path, settings):
-        try:
-            with open(path, encoding="utf-8") as file:
-                begun = json.load(file)
-        except ValueError as error:
-            raise errors.ModelError(
-                f"{path}: not readable ({error}); delete {self.path} to start "
-                "the stage again"
-            ) from None
-        # Through JSON, so that tuples compare equal to the lists in the file.
-        settings = json.loads(json.dumps(settings))
-        for name in _binding_settings(self.stage):
-            if begun.get(name) != settings[name]:
-                raise errors.ModelError(
-                    f"{self.path}: begun with {name}={begun.get(name)}, now "
-                    f"{name}={settings[name]}; use the same, or another "
-                    "--workdir, or delete the folder"
+    def warn_of_differences(self, config):
+        """Says what a finished stage was made with, where that is not asked."""
+        for name, (made, now) in self._differences(config).items():
+            if name not in _PATHS:
+                logging.warning(
+                    "stage %s was made with %s=%s, not %s; to make it again, "
+                    "delete %s",
+                    self.stage,
+                    name,
+                    made,
+                    now,
+                    self.result,
                 )
 
+    def claim(self, config):
+        """Writes the settings into the folder, which is made if need be."""
+        os.makedirs(self.path, exist_ok=True)
+        with (
+            staging.staged(self._settings_path) as temporary,
+            open(temporary, "w", encoding="utf-8") as file,
+        ):
+            json.dump(_settings(config), file, indent=1)
 
-def _binding_settings(stage):
-    """Names of what a stage computes with, and so must not change midway."""
-    foreign = {FREE} if stage == "gan" else {FREE, GAN}
+    @property
+    def _settings_path(self):
+        return os.path.join(self.path, _SETTINGS)
+
+    def _differences(self, config):
+        """`{name: (in the folder, now)}` of this stage's settings."""
+        if not os.path.isfile(self._settings_path):
+            return {}
+        begun = self._read_settings()
+        # Through JSON, so that tuples compare equal to the lists in the file.
+        now = json.loads(json.dumps(_settings(config)))
+        foreign = {"psnr": {"gan_steps"}, "gan": {"psnr_steps"}}[self.stage]
+        if self.stage == "psnr":
+            foreign |= {field.name for field in _fields_of({GAN})}
+        names = [n for n in now if n not in foreign and n not in _PASSING]
+        return {
+            name: (begun.get(name), now[name])
+            for name in names
+            if begun.get(name) != now[name]
+        }
+
+    def _read_settings(self):
+        try:
+            with open(self._settings_path, encoding="utf-8") as file:
+                return dict(json.load(file))
+        except (ValueError, TypeError) as error:
+            raise errors.SettingsError(
+                f"{self._settings_path}: not readable ({error}); delete "
+                f"{self.path} to start the stage again"
+            ) from None
+
+
+def _settings(config):
+    """All settings, with what names the dataset whatever its folder."""
+    dataset = hash_file(os.path.join(config.dataset, FILE_NAME))
+    return {
+        "version": __version__,
+        "dataset_sha256": dataset,
+        **dataclasses.asdict(config),
+    }
+
+
+def _fields_of(kinds):
     fields = dataclasses.fields(TrainConfig)
-    kept = [f.name for f in fields if f.metadata["kind"] not in foreign]
-    return ["dataset_sha256", *kept]
+    return [field for field in fields if field.metadata["kind"] in kinds]
