@@ -1,5 +1,7 @@
 """A dense block whose residual, identity and noise are weighted."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -25,18 +27,21 @@ class AdaptiveDenseBlock(keras.layers.Layer):
         code: `(batch, width of the code)`, if `conditioned`.
         training: Whether the noise is drawn.
 
+    Output shape: That of `inputs`.
+
     Reference: Tao et al. 2021, eq. 3. The conditioning is not the paper's.
     """
 
     def __init__(
         self,
-        growth=32,
-        noise_weight=0.0,
-        per_channel=False,
-        conditioned=False,
-        seed=0,
-        **kwargs,
-    ):
+        growth: int = 32,
+        noise_weight: float = 0.0,
+        per_channel: bool = False,
+        conditioned: bool = False,
+        *,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.growth = growth
         self.noise_weight = noise_weight

@@ -1,5 +1,7 @@
 """Gaussian noise input with a learned weight."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -22,11 +24,19 @@ class AdaptiveNoise(keras.layers.Layer):
         inputs: `(batch, height, width, channels)`; sides may be `None`.
         training: Whether to draw. An ensemble of predictions draws as well.
 
+    Output shape: That of `inputs`.
+
     Reference: Tao et al. 2021, eq. 3, the term with λn; Rakotonirina and
     Rasoanaivo 2020, https://arxiv.org/abs/2001.08073
     """
 
-    def __init__(self, initial_weight=0.0, per_channel=False, seed=0, **kwargs):
+    def __init__(
+        self,
+        initial_weight: float = 0.0,
+        per_channel: bool = False,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.initial_weight = initial_weight
         self.per_channel = per_channel

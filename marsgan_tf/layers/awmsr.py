@@ -1,5 +1,7 @@
 """MARSGAN's adaptive weighted multi-scale reconstruction."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -28,7 +30,13 @@ class AWMSR(keras.layers.Layer):
     https://arxiv.org/abs/1904.02358
     """
 
-    def __init__(self, channels=16, scale=4, seed=0, **kwargs):
+    def __init__(
+        self,
+        channels: int = 16,
+        scale: int = 4,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.channels = channels
         self.scale = scale

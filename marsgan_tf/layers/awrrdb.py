@@ -1,5 +1,7 @@
 """MARSGAN's adaptive weighted residual-in-residual dense block."""
 
+from typing import Any
+
 import keras
 
 from marsgan_tf.layers.adaptive_dense_block import AdaptiveDenseBlock
@@ -26,18 +28,21 @@ class AWRRDB(keras.layers.Layer):
         code: `(batch, width of the code)`, if `conditioned`.
         training: Whether the noise is drawn.
 
+    Output shape: That of `inputs`.
+
     Reference: Tao et al. 2021, eq. 2-3
     """
 
     def __init__(
         self,
-        growth=32,
-        noise_weight=0.0,
-        per_channel=False,
-        conditioned=False,
-        seed=0,
-        **kwargs,
-    ):
+        growth: int = 32,
+        noise_weight: float = 0.0,
+        per_channel: bool = False,
+        conditioned: bool = False,
+        *,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.growth = growth
         self.noise_weight = noise_weight

@@ -1,5 +1,7 @@
 """What a conditioned generator is told of its input's degradation."""
 
+from typing import Any
+
 import keras
 
 from marsgan_tf.layers.dense_block import leaky_relu
@@ -27,7 +29,7 @@ class DegradationCode(keras.layers.Layer):
     about as well as one trained for it alone.
     """
 
-    def __init__(self, width=64, seed=0, **kwargs):
+    def __init__(self, width: int = 64, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.width = width
         self.seed = seed

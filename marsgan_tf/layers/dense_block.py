@@ -1,5 +1,7 @@
 """The dense block that ESRGAN and MARSGAN share."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -7,7 +9,9 @@ LEAKY_SLOPE = 0.2
 _CONVOLUTIONS = 5
 
 
-def scaled_he_normal(scale, seed=None):
+def scaled_he_normal(
+    scale: float, seed: int | None = None
+) -> keras.initializers.Initializer:
     """He-normal kernels times `scale`: ESRGAN starts its blocks at 0.1.
 
     Reference: Wang et al. 2018, https://arxiv.org/abs/1809.00219, section 3.1
@@ -17,7 +21,7 @@ def scaled_he_normal(scale, seed=None):
     )
 
 
-def leaky_relu(x):
+def leaky_relu(x: Any) -> Any:
     """LeakyReLU of slope 0.2.
 
     As a maximum, because TensorFlow's graph optimizer fuses `LeakyRelu` into
@@ -45,7 +49,7 @@ class DenseBlock(keras.layers.Layer):
     Reference: Wang et al. 2018, https://arxiv.org/abs/1809.00219
     """
 
-    def __init__(self, growth=32, seed=0, **kwargs):
+    def __init__(self, growth: int = 32, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.growth = growth
         self.seed = seed

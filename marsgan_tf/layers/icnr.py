@@ -1,5 +1,8 @@
 """Initialisation of convolutions before a pixel shuffle."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -19,11 +22,11 @@ class ICNR(keras.initializers.Initializer):
     Reference: Aitken et al. 2017, https://arxiv.org/abs/1707.02937
     """
 
-    def __init__(self, scale, seed=0):
+    def __init__(self, scale: int, seed: int = 0) -> None:
         self.scale = scale
         self.seed = seed
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Sequence[int], dtype: str | None = None) -> Any:
         """Returns a kernel `(height, width, in, channels * scale**2)`.
 
         Raises:
@@ -41,6 +44,6 @@ class ICNR(keras.initializers.Initializer):
         # Depth to space reads channels as (sub-pixel, channel).
         return ops.tile(one, (1, 1, 1, subpixels))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, int]:
         """Returns the constructor's arguments."""
         return {"scale": self.scale, "seed": self.seed}

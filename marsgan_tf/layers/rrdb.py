@@ -1,5 +1,7 @@
 """ESRGAN's residual-in-residual dense block."""
 
+from typing import Any
+
 import keras
 
 from marsgan_tf.layers.dense_block import DenseBlock
@@ -26,7 +28,13 @@ class RRDB(keras.layers.Layer):
     Reference: Wang et al. 2018, https://arxiv.org/abs/1809.00219
     """
 
-    def __init__(self, growth=32, residual_scale=0.2, seed=0, **kwargs):
+    def __init__(
+        self,
+        growth: int = 32,
+        residual_scale: float = 0.2,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.growth = growth
         self.residual_scale = residual_scale

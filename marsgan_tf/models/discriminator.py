@@ -8,7 +8,14 @@ _BATCH_NORM_MOMENTUM = 0.9
 _HALVINGS = 4
 
 
-def discriminator(size, *, filters=64, units=1024, synchronized=False, seed=0):
+def discriminator(
+    size: int,
+    *,
+    filters: int = 64,
+    units: int = 1024,
+    synchronized: bool = False,
+    seed: int = 0,
+) -> keras.Model:
     """Builds the discriminator.
 
     Eight 3x3 convolutions of 1, 1, 2, 2, 4, 4, 8 and 8 times `filters`, every

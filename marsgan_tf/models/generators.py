@@ -5,6 +5,9 @@ sides are free. Trunks compute in the current dtype policy, the first and the
 last convolution in float32: bfloat16 would round the image to eight bits.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import keras
 
 from marsgan_tf.layers.awmsr import AWMSR
@@ -18,17 +21,17 @@ _SEEDS_PER_BLOCK = 32  # Room between the seeds of two blocks.
 
 def marsgan(
     *,
-    blocks=23,
-    features=64,
-    growth=32,
-    reconstruction_channels=16,
-    noise_weight=0.0,
-    per_channel=False,
-    trunk_skip=False,
-    conditioned=False,
-    scale=4,
-    seed=0,
-):
+    blocks: int = 23,
+    features: int = 64,
+    growth: int = 32,
+    reconstruction_channels: int = 16,
+    noise_weight: float = 0.0,
+    per_channel: bool = False,
+    trunk_skip: bool = False,
+    conditioned: bool = False,
+    scale: int = 4,
+    seed: int = 0,
+) -> keras.Model:
     """Builds the MARSGAN generator.
 
     Args:
@@ -76,7 +79,9 @@ def marsgan(
     return keras.Model(inputs, sr, name="marsgan")
 
 
-def esrgan(*, blocks=23, features=64, growth=32, seed=0):
+def esrgan(
+    *, blocks: int = 23, features: int = 64, growth: int = 32, seed: int = 0
+) -> keras.Model:
     """Builds the ESRGAN generator of Experiment 1, for a scale of 4.
 
     Args:
@@ -109,7 +114,7 @@ def esrgan(*, blocks=23, features=64, growth=32, seed=0):
     return keras.Model(lr, sr, name="esrgan")
 
 
-def generator_inputs(generator, batch):
+def generator_inputs(generator: keras.Model, batch: Mapping[str, Any]) -> Any:
     """Picks what a generator takes from a batch of named arrays.
 
     Args:
@@ -124,13 +129,15 @@ def generator_inputs(generator, batch):
     return arrays if len(arrays) > 1 else arrays[0]
 
 
-def same_architecture(first, second):
+def same_architecture(first: keras.Model, second: keras.Model) -> bool:
     """Whether the weights of one generator fit the other."""
     shapes = [[w.shape for w in model.weights] for model in (first, second)]
     return first.name == second.name and shapes[0] == shapes[1]
 
 
-def _convolution(filters, seed, name, dtype=None):
+def _convolution(
+    filters: int, seed: int, name: str, dtype: str | None = None
+) -> keras.layers.Layer:
     return keras.layers.Conv2D(
         filters,
         3,
@@ -141,7 +148,7 @@ def _convolution(filters, seed, name, dtype=None):
     )
 
 
-def _last_convolution(seed, name):
+def _last_convolution(seed: int, name: str) -> keras.layers.Layer:
     return keras.layers.Conv2D(
         1,
         3,
