@@ -26,6 +26,10 @@ def check_layer(make, tmp_path, *, shape=(2, 5, 7, 6), code_width=0, scale=1):
     outputs = layer(*inputs)
     assert outputs.shape[:-1] == (None, *[None] * len(sides))
 
+    for weight in layer.weights:  # Zeros would hide what is not saved.
+        weight.assign(
+            weight + generator.uniform(-0.1, 0.1, tuple(weight.shape))
+        )
     model = keras.Model(inputs, outputs)
     values = model(arrays)
     assert values.shape[:-1] == (batch, *[side * scale for side in sides])

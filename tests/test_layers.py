@@ -48,6 +48,7 @@ def images():
 def test_layer(name, tmp_path):
     layer, arguments, options = CASES[name]
     check_layer(functools.partial(layer, **arguments), tmp_path, **options)
+    assert arguments.items() <= layer(**arguments).get_config().items()
 
 
 def test_every_registered_class_is_covered():
