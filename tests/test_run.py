@@ -13,6 +13,7 @@ import datasets
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 import vgg
 
 from marsgan_tf import config as configs
@@ -388,3 +389,14 @@ def test_missing_dataset_is_one_line_with_advice(tmp_path):
     assert len(text.splitlines()) == 1
     assert "pipelines.build_tfrecords" in text
     assert "pipelines.quickstart" in text
+
+
+def test_memory_that_does_not_suffice_is_one_line_with_advice(
+    shared, tmp_path, monkeypatch
+):
+    def refuse(*_, **__):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when ...")
+
+    monkeypatch.setattr(loop, "train", refuse)
+    with pytest.raises(errors.OutOfMemoryError, match="--micro_batches.*OOM"):
+        run.run(tiny_config(shared, tmp_path))
