@@ -129,6 +129,13 @@ def test_stage_1_of_another_architecture_is_refused(shared, tmp_path):
         run.run(tiny_config(shared, tmp_path, features=8))
 
 
+def test_the_callers_seed_changes_nothing(shared, tmp_path, whole):
+    tf.random.set_seed(0)
+    first = run.run(tiny_config(shared, tmp_path, gan_steps=0))
+    stage_1 = pathlib.Path(whole).parent.parent / "psnr" / "generator.keras"
+    assert_same_file(first, stage_1)
+
+
 def interrupt_at(monkeypatch, step):
     """Sends this process SIGTERM while it takes a step of the loop."""
     compile_step = loop.compile_step

@@ -3,12 +3,17 @@
 The order is a function of the seed and the position alone: position `p` of
 the endless stream is the same pair, cut, turned and mirrored the same way,
 in every run. A run that resumes at a step asks for the stream from there on.
+TensorFlow mixes its global seed in, so a program sets `GLOBAL_SEED` first.
 """
 
 import numpy as np
 import tensorflow as tf
 
 from marsgan_tf.dataset import example
+
+# The one that TensorFlow takes where none is set. Never 0: with a tensor for
+# its own seed, `shuffle` then fails.
+GLOBAL_SEED = 87654321
 
 _SHUFFLE_BUFFER = 2048
 _FILES_AT_ONCE = 8
@@ -136,11 +141,7 @@ def _endless(manifest, seed, start):
 
 
 def _mix(seed, number):
-    """A seed for the `number`-th of many draws.
-
-    As a tensor it needs a global seed other than 0: TensorFlow compares the
-    two with a pair of zeros in Python.
-    """
+    """A seed for the `number`-th of many draws."""
     return tf.cast(seed, tf.int64) * 1_000_003 + tf.cast(number, tf.int64)
 
 

@@ -74,6 +74,7 @@ def run(config):
     """
     manifest = manifests.load(config.dataset)
     _check_dataset(manifest, config)
+    tf.random.set_seed(records.GLOBAL_SEED)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
     keras.config.set_dtype_policy(config.precision)
