@@ -32,7 +32,8 @@ def test_quickstart_passes_bicubic(tmp_path):
     gains = re.findall(r"validation PSNR .* gain ([+-][\d.]+)\)", done.stderr)
     assert float(gains[-1]) > LEAST_GAIN_DB
     pictures = sorted((tmp_path / "run/psnr/previews").glob("*.png"))
-    assert Image.open(pictures[-1]).size[0] > 4 * 96
+    with Image.open(pictures[-1]) as picture:
+        assert picture.width > 4 * 96
     assert (tmp_path / "run/psnr/generator.keras").is_file()
 
 
