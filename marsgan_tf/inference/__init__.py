@@ -1,0 +1,1 @@
+"""Prediction: tiles of a raster through an engine."""
