@@ -11,6 +11,8 @@ symmetric filter of a mirrored image is the mirrored filtered image.
 
 import numpy as np
 
+from marsgan_tf.imaging.keys import keys_weights
+
 # Beyond four sigma a Gaussian holds 6e-5 of its weight; scipy's default.
 _TRUNCATE_SIGMAS = 4.0
 
@@ -92,17 +94,7 @@ def _bicubic(scale: int) -> np.ndarray:
         raise ValueError(f"`scale` must be at least 1. Received: scale={scale}")
     taps = np.arange(-2 * scale, 3 * scale)
     distance = np.abs(taps - (scale - 1) / 2) / scale
-    return _keys(distance[distance < 2])
-
-
-def _keys(distance: np.ndarray) -> np.ndarray:
-    """Cubic convolution with a = -0.5, for distances below 2.
-
-    Reference: Keys 1981, https://doi.org/10.1109/TASSP.1981.1163711
-    """
-    near = (1.5 * distance - 2.5) * distance**2 + 1
-    far = ((-0.5 * distance + 2.5) * distance - 4) * distance + 2
-    return np.where(distance <= 1, near, far)
+    return keys_weights(distance[distance < 2])
 
 
 def _reduce_rows(image: np.ndarray, taps: np.ndarray, scale: int) -> np.ndarray:
