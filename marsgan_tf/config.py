@@ -14,6 +14,7 @@ FREE = "free"
 GAN = "gan"
 
 ARCHITECTURES = ("marsgan", "esrgan")
+PRECISIONS = ("float32", "bfloat16")
 VGG19_CONVOLUTIONS = tuple(
     f"block{block}_conv{index}"
     for block, depth in enumerate((2, 2, 4, 4, 4), start=1)
@@ -258,3 +259,51 @@ class InterpolateConfig:
                 name, value, value.endswith(".keras"), "a path to a .keras file"
             )
         require("alpha", self.alpha, 0 <= self.alpha <= 1, "from 0 to 1")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExportConfig:
+    """`python -m marsgan_tf.export`: from a trained generator to a model."""
+
+    workdir: str = option(
+        "", "Folder of a run; its last finished stage is exported."
+    )
+    weights: str = option("", "Generator file (.keras), instead of a run.")
+    output: str = option(
+        "",
+        "Folder of the model, such as saved_models/NAME: the next version is "
+        "written below it. With --format=onnx, a file.",
+    )
+    format: str = option("saved_model", "saved_model or onnx.")
+    precision: str = option(
+        "float32",
+        "Of the trunk in `serving_default`: float32, which OpenVINO reads "
+        "best, or bfloat16, for TensorFlow Serving on Ampere or newer.",
+    )
+    blur_sigma: float = option(
+        -1.0,
+        "Blur of the images it is meant for, px of the output; negative: "
+        "what it was trained on.",
+    )
+    noise_sigma: float = option(
+        -1.0,
+        "Their noise, in units of the stretched image; negative: what it was "
+        "trained on.",
+    )
+
+    def __post_init__(self) -> None:
+        require("output", self.output, bool(self.output), "given")
+        require(
+            "weights",
+            self.weights,
+            bool(self.weights) != bool(self.workdir),
+            f"given, or workdir, not both (workdir={self.workdir})",
+        )
+        for name, allowed in (
+            ("format", ("saved_model", "onnx")),
+            ("precision", PRECISIONS),
+        ):
+            value = getattr(self, name)
+            require(
+                name, value, value in allowed, f"one of {', '.join(allowed)}"
+            )

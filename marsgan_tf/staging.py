@@ -1,7 +1,8 @@
-"""Files that appear under their name whole, or not at all."""
+"""Files and folders that appear under their name whole, or not at all."""
 
 import contextlib
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 
@@ -40,3 +41,35 @@ def staged(path: str, folder: str | None = None) -> Iterator[str]:
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.remove(temporary)
+
+
+@contextlib.contextmanager
+def staged_folder(path: str) -> Iterator[str]:
+    """Yields a new folder; what is written in it is renamed to `path`.
+
+    If the block raises, nothing is left; if the process is killed, a
+    `.partial.*` folder stays behind.
+
+    Args:
+        path: The final name, which must not exist or be an empty folder.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    parent, name = os.path.split(os.path.abspath(path))
+    temporary = os.path.join(parent, f".partial.{uuid.uuid4().hex}.{name}")
+    os.makedirs(temporary)
+    try:
+        yield temporary
+        _flush(temporary)
+        os.rename(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _flush(folder: str) -> None:
+    """Waits until the files of a folder are on the disk."""
+    for where, _, names in os.walk(folder):
+        for name in names:
+            with open(os.path.join(where, name), "rb") as file:
+                os.fsync(file.fileno())

@@ -1,0 +1,1 @@
+"""From a trained generator to what predicts: folding, SavedModel, ONNX."""

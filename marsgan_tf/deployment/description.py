@@ -1,0 +1,174 @@
+"""`model.json`: what an exported model is, was made from, and promises.
+
+Standard library only: prediction reads it before it loads any engine.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+from typing import Any, Self
+
+from marsgan_tf import errors
+
+FILE_NAME = "model.json"
+FORMAT = 1
+_VERSION = re.compile(r"[1-9]\d*")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Degradation:
+    """How an image came to be what it is.
+
+    Attributes:
+        blur_sigma: Of the blur, px of the output.
+        noise_sigma: Of the noise, in units of the stretched image.
+    """
+
+    blur_sigma: float
+    noise_sigma: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Description:
+    """An exported model.
+
+    Attributes:
+        name: Of the model, its folder's.
+        version: Its number below that folder.
+        architecture: "marsgan" or "esrgan", and what it was built with.
+        parameters: Number of trained weights.
+        scale: High over low resolution.
+        conditioned: Whether it is told the degradation of its input.
+        has_noise: Whether an ensemble can be drawn.
+        degradation: What it assumes where nothing is said.
+        precision: Of `serving_default`: "float32" or "bfloat16".
+        parity: Largest differences from the Keras model, by precision.
+        training: Settings, data and validation scores of the run.
+        weights_sha256: Of the folded weights.
+        files: SHA-256 by path within the version's folder.
+        written_by: Versions of this package, TensorFlow and Keras.
+    """
+
+    name: str
+    version: int
+    architecture: dict[str, Any]
+    parameters: int
+    scale: int
+    conditioned: bool
+    has_noise: bool
+    degradation: Degradation
+    precision: str
+    parity: dict[str, dict[str, float]]
+    training: dict[str, Any]
+    weights_sha256: str
+    files: dict[str, str]
+    written_by: dict[str, str]
+
+    def to_json(self) -> str:
+        """The text of `model.json`."""
+        body = {"format": FORMAT, **dataclasses.asdict(self)}
+        return json.dumps(body, indent=1) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Parses `to_json`'s text.
+
+        Raises:
+            ValueError: If it is malformed or of another format.
+        """
+        try:
+            body = json.loads(text)
+            found = body.pop("format")
+            body["degradation"] = Degradation(**body["degradation"])
+            parsed = cls(**body)
+        except (TypeError, KeyError, AttributeError) as error:
+            raise ValueError(f"malformed: {error}") from None
+        if found != FORMAT:
+            raise ValueError(f"of format {found}, this program reads {FORMAT}")
+        return parsed
+
+
+def find(path: str) -> str:
+    """The folder of a model's newest version.
+
+    Args:
+        path: A model's folder, with versions below it, or a version's.
+
+    Raises:
+        ModelError: If there is no exported model.
+    """
+    if os.path.isfile(os.path.join(path, FILE_NAME)):
+        return path
+    found = versions(path)
+    if not found:
+        raise errors.ModelError(
+            f"{path}: holds no exported model; make one by python -m "
+            f"marsgan_tf.export --workdir=RUN --output={path}"
+        )
+    return os.path.join(path, str(max(found)))
+
+
+def versions(path: str) -> list[int]:
+    """Numbers of the complete versions below a model's folder."""
+    try:
+        names = os.listdir(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [
+        int(name)
+        for name in names
+        if _VERSION.fullmatch(name)
+        and os.path.isfile(os.path.join(path, name, FILE_NAME))
+    ]
+
+
+def load(folder: str) -> Description:
+    """Reads a version's description and checks its files against it.
+
+    Raises:
+        ModelError: If the description is malformed, or a file is missing or
+            is not what was exported.
+    """
+    path = os.path.join(folder, FILE_NAME)
+    try:
+        with open(path, encoding="utf-8") as file:
+            description = Description.from_json(file.read())
+    except ValueError as error:
+        raise errors.ModelError(
+            f"{path}: {' '.join(str(error).split())}; export the model again"
+        ) from None
+    for name, expected in description.files.items():
+        inside = os.path.normpath(name)
+        if os.path.isabs(inside) or inside.startswith(os.pardir):
+            raise errors.ModelError(f"{path}: names a file outside, {name}")
+        _require_intact(os.path.join(folder, inside), expected)
+    return description
+
+
+def hash_files(folder: str) -> dict[str, str]:
+    """SHA-256 of all files below a folder, by relative path, sorted."""
+    paths = [
+        os.path.join(where, name)
+        for where, _, names in os.walk(folder)
+        for name in names
+    ]
+    return {
+        os.path.relpath(path, folder): _hash(path) for path in sorted(paths)
+    }
+
+
+def _require_intact(path: str, expected: str) -> None:
+    if not os.path.isfile(path):
+        raise errors.ModelError(f"{path}: is missing; export the model again")
+    if _hash(path) != expected:
+        raise errors.ModelError(
+            f"{path}: is not what was exported (SHA-256 differs); copy it "
+            "again from its origin, or export the model again"
+        )
+
+
+def _hash(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
