@@ -19,56 +19,58 @@ def restore(network, lr, degradation=None, *, dtype="float32", noise=None):
         lr: `(batch, height, width, 1)` float32, stretched to [0, 1].
         degradation: `(batch, 2)` float32, blur and noise as
             `layers.DegradationCode` takes them; None unless conditioned.
-        dtype: Of the trunk, "float32" or "bfloat16". What touches the image
-            itself is float32: bfloat16 would round it to eight bits.
+        dtype: Of the dense blocks, "float32" or "bfloat16". What carries the
+            image from end to end stays float32 and costs little: rounded to
+            bfloat16's eight bits a hundred times, it would lose 16-bit
+            radiometry.
         noise: Function of an index of a dense block that returns what
             broadcasts over its output; None for no noise.
 
     Returns:
         `(batch, 4 * height, 4 * width, 1)` float32.
     """
-    code = _code(network.code, degradation, dtype)
-    first = _convolve(lr, network.first)
-    x = tf.cast(first, dtype)
+    code = _code(network.code, degradation)
+    x = first = _convolve(lr, network.first)
     index = 0
     for block in network.blocks:
         entry = x
         for dense_block in block.dense_blocks:
             drawn = noise(index) if noise is not None else None
-            x = _dense_block(x, dense_block, code, drawn)
+            x = _dense_block(x, dense_block, code, drawn, dtype)
             index += 1
-        x += _scaled(entry, block.identity)
+        x += block.identity * entry
     if network.trunk is not None:
-        x = tf.cast(first, dtype) + _convolve(x, network.trunk)
-    return _RECONSTRUCT[network.name](x, network.reconstruction)
+        x = first + _convolve(x, network.trunk)
+    return _RECONSTRUCT[network.name](x, network.reconstruction, dtype)
 
 
-def _dense_block(x, weights, code, drawn):
+def _dense_block(x, weights, code, drawn, dtype):
     *growing, last = weights.convolutions
-    maps = x
+    maps = tf.cast(x, dtype)
     for convolution in growing:
         new = _leaky(_convolve(maps, convolution))
         maps = tf.concat([maps, new], axis=-1)
-    y = _convolve(maps, last)
+    y = tf.cast(_convolve(maps, last), tf.float32)
     if weights.modulation is None:
-        y += _scaled(x, weights.identity)
+        y += weights.identity * x
     else:
         pair = _project(code, weights.modulation)[:, None, None, :]
         residual, identity = tf.split(pair, 2, axis=-1)
         y = residual * y + identity * x
     if drawn is not None:
-        y += tf.cast(weights.noise * drawn, y.dtype)
+        y += weights.noise * drawn
     return y
 
 
-def _reconstruct_marsgan(x, convolutions):
+def _reconstruct_marsgan(x, convolutions, dtype):
+    del dtype  # This one convolution makes the image.
     (convolution,) = convolutions
-    subpixels = _convolve(tf.cast(x, tf.float32), convolution)
-    return tf.nn.depth_to_space(subpixels, _SCALE)
+    return tf.nn.depth_to_space(_convolve(x, convolution), _SCALE)
 
 
-def _reconstruct_esrgan(x, convolutions):
+def _reconstruct_esrgan(x, convolutions, dtype):
     *enlarging, hr_conv, last = convolutions
+    x = tf.cast(x, dtype)
     for convolution in enlarging:
         # Nearest x2: four copies, shuffled.
         x = tf.nn.depth_to_space(tf.concat([x] * 4, axis=-1), 2)
@@ -83,16 +85,15 @@ _RECONSTRUCT = {
 }
 
 
-def _code(layers, degradation, dtype):
+def _code(layers, degradation):
     code = degradation
     for layer in layers:
         code = _leaky(_project(code, layer))
-    return None if code is None else tf.cast(code, dtype)
+    return code
 
 
 def _project(code, dense):
-    kernel, bias = (tf.cast(w, code.dtype) for w in (dense.kernel, dense.bias))
-    return tf.linalg.matmul(code, kernel) + bias
+    return tf.linalg.matmul(code, dense.kernel) + dense.bias
 
 
 def _convolve(x, convolution):
@@ -103,7 +104,3 @@ def _convolve(x, convolution):
 
 def _leaky(x):
     return tf.nn.leaky_relu(x, LEAKY_SLOPE)
-
-
-def _scaled(x, weight):
-    return x * tf.cast(weight, x.dtype)

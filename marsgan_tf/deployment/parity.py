@@ -10,9 +10,9 @@ _SHAPE = (72, 88)  # Low-resolution px, unequal so that no axis is mistaken.
 _RIM_PX = 4  # Folding is exact but for the outermost ring at high resolution.
 
 # By precision: root mean square and largest difference, as shares of the
-# output's standard deviation. Float32 differs by the order of its sums;
-# bfloat16 keeps eight bits of every map, which average out in part.
-_TOLERANCES = {"float32": (1e-4, 1e-3), "bfloat16": (0.05, 0.5)}
+# output's standard deviation. Float32 differs by the order of its sums,
+# bfloat16 by what rounding does inside the dense blocks.
+_TOLERANCES = {"float32": (1e-4, 1e-3), "bfloat16": (5e-3, 5e-2)}
 
 
 def image(seed=0):
