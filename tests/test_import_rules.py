@@ -30,7 +30,7 @@ FORBIDDEN = {
 ONLY_IN = {
     "rasterio": {
         f"marsgan_tf/imaging/{module}.py"
-        for module in ("gdal", "raster", "raster_writer")
+        for module in ("gdal", "gdal_georeference", "raster", "raster_tiles")
     },
     "absl.flags": {"marsgan_tf/config_flags.py"},
 }

@@ -7,6 +7,7 @@ import struct
 import affine
 import numpy as np
 import pytest
+import rasterio
 import rasters
 
 from marsgan_tf import errors
@@ -260,6 +261,102 @@ def test_names_and_tags_are_read(folder):
     with raster.open_raster(path) as reader:
         assert reader.band_names == ("RED", "BG")
         assert reader.tags["OFFSET"] == "0.05"
+
+
+@pytest.mark.parametrize("nodata", [None, 9])
+def test_mask_and_nodata_value_both_count(folder, nodata):
+    pixels = ramp("uint8")
+    mask = np.full((HEIGHT, WIDTH), 255, np.uint8)
+    mask[30:40] = 0
+    path = rasters.write_gdal(
+        folder / f"masked{nodata}.tif", pixels, "GTiff", nodata=nodata, **MARS
+    )
+    with rasterio.open(path, "r+") as dataset:
+        dataset.write_mask(mask)
+    with raster.open_raster(path) as reader:
+        assert reader.has_mask and reader.nodata == nodata
+        valid = reader.read_valid()
+    expected = mask != 0
+    if nodata is not None:
+        expected &= pixels[..., 0] != nodata
+        assert (expected != (mask != 0)).any()
+    np.testing.assert_array_equal(valid, expected)
+
+
+def test_only_masks_and_alpha_are_masks(folder):
+    pixels = ramp("uint8", bands=4)
+    options = {"photometric": "RGB", "nodata": 0}
+    paths = {
+        True: [
+            rasters.write_gdal(
+                folder / "a.tif", pixels, "GTiff", alpha="YES", **options
+            )
+        ],
+        False: [
+            rasters.write_gdal(
+                folder / "b.tif", pixels, "GTiff", alpha="NO", **options
+            ),
+            rasters.write_isis3(folder / "c.cub", ramp("int16")),
+            rasters.write_pds3(folder / "d.img", ramp("uint8"), missing=3),
+            FORMATS["tiled.jp2"](folder / "e.jp2"),
+            FORMATS["grey.png"](folder / "f.png"),
+        ],
+    }
+    for has_mask, examples in paths.items():
+        for path in examples:
+            with raster.open_raster(path) as reader:
+                assert reader.has_mask == has_mask, path
+
+
+def test_colours_are_those_of_the_data_bands(folder):
+    path = rasters.write_gdal(
+        folder / "colours.tif",
+        ramp("uint8", bands=4),
+        "GTiff",
+        photometric="RGB",
+        alpha="YES",
+    )
+    with raster.open_raster(path) as reader:
+        assert reader.colour_names == ("red", "green", "blue")
+    with raster.open_raster(FORMATS["grey.png"](folder / "g.png")) as reader:
+        assert reader.colour_names == ("gray",)
+
+
+# A band's own scale, GDAL's defaults, and RPCs of which one term is missing.
+VRT = """<VRTDataset rasterXSize="3" rasterYSize="2">
+  <Metadata domain="RPC"><MDI key="LINE_OFF">5</MDI></Metadata>
+  <VRTRasterBand dataType="Int16" band="1">
+    <UnitType>I/F</UnitType><Offset>0.5</Offset><Scale>0.25</Scale>
+  </VRTRasterBand>
+  <VRTRasterBand dataType="Int16" band="2"/>
+</VRTDataset>"""
+
+
+def test_scales_offsets_and_units_are_read(folder):
+    path = folder / "scaled.vrt"
+    path.write_text(VRT)
+    with raster.open_raster(str(path)) as reader:
+        assert reader.units == ("I/F", "")
+        assert reader.scales == (0.25, 1.0)
+        assert reader.offsets == (0.5, 0.0)
+
+
+def test_rpcs_without_a_term_are_none(folder):
+    path = folder / "rpcs.vrt"
+    path.write_text(VRT)
+    with raster.open_raster(str(path)) as reader:
+        assert reader.georeference.rpcs is None
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_georeference_is_what_the_file_has(folder, name):
+    path = FORMATS[name](folder / f"ground-{name}")
+    with raster.open_raster(path) as reader:
+        found = reader.georeference
+        assert (found.crs_wkt is not None) == EXPECTED[name][3]
+        assert found.crs_wkt == reader.crs_wkt
+    assert found.gcps == () and found.rpcs is None
+    assert found.gcps_crs_wkt is None
 
 
 # Footprints.

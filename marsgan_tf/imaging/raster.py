@@ -7,7 +7,6 @@ wrong with a file is told by `errors.RasterError`, in one line.
 """
 
 import contextlib
-import json
 import os
 import warnings
 from collections.abc import Iterator, Sequence
@@ -16,18 +15,21 @@ from typing import Any
 import affine
 import numpy as np
 import rasterio
-import rasterio.crs
-import rasterio.enums
 import rasterio.errors
 import rasterio.warp
 import rasterio.windows
 
 from marsgan_tf import errors
-from marsgan_tf.imaging import footprint, gdal, raster_formats, raw_layout
+from marsgan_tf.imaging import (
+    footprint,
+    gdal,
+    gdal_georeference,
+    georeference,
+    raster_checks,
+)
 
-# GDAL reads what is missing from their uncompressed files as zeros.
-_RAW_DRIVERS = ("ENVI", "ISIS3", "PDS", "PDS4", "VICAR")
-_COMPRESSED = (".jp2", ".jpg", ".jpeg", ".tif", ".tiff")
+# Their masks only stand for values.
+_MASKS_OF_VALUES = ("ISIS3", "PDS4")
 
 # ISIS marks null, low and high saturation by values of their own, of which
 # GDAL reports null alone: dtype -> (lowest, highest) valid value.
@@ -37,8 +39,6 @@ _ISIS_VALID = {
     "int16": (-32752, 32767),
     "float32": (np.uint32(0xFF7FFFFA).view(np.float32), np.inf),
 }
-
-_OUTLINE_POINTS_PER_SIDE = 64
 
 
 class RasterReader:
@@ -54,10 +54,16 @@ class RasterReader:
         band_count: Bands of data; an alpha band is not one of them.
         dtype: NumPy dtype, the same for all bands.
         nodata: Value of pixels without data, or None.
-        crs_wkt: Coordinate reference system as WKT, or None.
-        transform: `affine.Affine`; the identity where the file has none.
-        is_georeferenced: Whether there are both a CRS and a transform.
+        has_mask: Whether the file marks pixels without data otherwise than by
+            a value: with an alpha band or a mask.
+        georeference: Where the image lies: CRS, transform, ground control
+            points, RPCs.
         band_names: One name a band, empty where the file has none.
+        colour_names: What each band shows, by rasterio's names: `red`,
+            `gray`, `undefined` ...
+        units: One unit a band, empty where the file has none.
+        scales: A band's value is `DN * scale + offset`, in its unit.
+        offsets: See `scales`.
         tags: The file's own metadata, name to text.
         block_height: Rows that decode together: strips whose borders are
             multiples of it decode nothing twice. Of a JPEG 2000 in one large
@@ -68,23 +74,28 @@ class RasterReader:
 
     def __init__(self, path: str, dataset: Any) -> None:
         self._dataset = dataset
-        self._bands = _data_bands(dataset)
+        self._bands = raster_checks.data_bands(dataset)
         self.path = path
         self.driver: str = dataset.driver
         self.width: int = dataset.width
         self.height: int = dataset.height
         self.band_count = len(self._bands)
-        self.dtype = _common_dtype(path, dataset, self._bands)
+        self.dtype = raster_checks.common_dtype(path, dataset, self._bands)
         first = self._bands[0] - 1
         self.nodata: float | None = dataset.nodatavals[first]
-        self.crs_wkt: str | None = dataset.crs.to_wkt() if dataset.crs else None
-        self.transform: affine.Affine = dataset.transform
-        self.is_georeferenced = bool(
-            self.crs_wkt and self.transform != affine.Affine.identity()
+        self.has_mask = _has_mask(dataset)
+        self.georeference: georeference.Georeference = gdal_georeference.read(
+            dataset
         )
-        self.band_names = tuple(
-            dataset.descriptions[band - 1] or "" for band in self._bands
+        self.band_names: tuple[str, ...] = self._of_bands(
+            dataset.descriptions, ""
         )
+        self.colour_names: tuple[str, ...] = self._of_bands(
+            raster_checks.colour_names(dataset)
+        )
+        self.units: tuple[str, ...] = self._of_bands(dataset.units, "")
+        self.scales: tuple[float, ...] = self._of_bands(dataset.scales)
+        self.offsets: tuple[float, ...] = self._of_bands(dataset.offsets)
         # The PDS driver lists what a label might say, empty where it does not.
         self.tags = {k: v for k, v in dataset.tags().items() if v}
         block = dataset.block_shapes[first]
@@ -94,6 +105,21 @@ class RasterReader:
             and block[1] >= self.width
             and _is_compressed(dataset)
         )
+
+    @property
+    def crs_wkt(self) -> str | None:
+        """The georeference's."""
+        return self.georeference.crs_wkt
+
+    @property
+    def transform(self) -> affine.Affine:
+        """The georeference's."""
+        return self.georeference.transform
+
+    @property
+    def is_georeferenced(self) -> bool:
+        """Whether there are both a CRS and a transform."""
+        return bool(self.crs_wkt and self.transform != affine.Affine.identity())
 
     def read(
         self,
@@ -152,9 +178,13 @@ class RasterReader:
             opacity = self._read(self._dataset.read, alpha, window)
             valid &= np.all(opacity != 0, axis=0)
         is_isis = self.driver == "ISIS3" and self.dtype.name in _ISIS_VALID
-        if self.dtype.kind == "f" or is_isis:
+        # Of a mask and a no-data value GDAL heeds the mask alone.
+        is_shadowed = self.has_mask and self.nodata is not None
+        if self.dtype.kind == "f" or is_isis or is_shadowed:
             planes = self._read(self._dataset.read, indexes, window)
             valid &= np.all(np.isfinite(planes), axis=0)
+            if is_shadowed:
+                valid &= np.all(planes != self.nodata, axis=0)
             if is_isis:
                 low, high = _ISIS_VALID[self.dtype.name]
                 valid &= np.all((planes >= low) & (planes <= high), axis=0)
@@ -175,7 +205,7 @@ class RasterReader:
         if not self.is_georeferenced:
             return None
         crs = self._dataset.crs
-        geographic = _own_geographic(crs)
+        geographic = gdal_georeference.own_geographic(crs)
         if geographic is None:
             return None
         columns, rows = footprint.outline(self.width, self.height)
@@ -188,6 +218,10 @@ class RasterReader:
         except gdal.ERRORS:
             return None
         return footprint.bounds(np.array(longitudes), np.array(latitudes))
+
+    def _of_bands(self, entries: Sequence[Any], missing: Any = None) -> tuple:
+        found = (entries[band - 1] for band in self._bands)
+        return tuple(missing if entry is None else entry for entry in found)
 
     def _window(
         self, row: int, col: int, height: int | None, width: int | None
@@ -245,27 +279,13 @@ def open_raster(path: str) -> Iterator[RasterReader]:
             dtype that cannot be worked with (complex, 64-bit integers).
     """
     path = os.fspath(path)
-    _require_file(path)
+    raster_checks.require_file(path)
     dataset = _open_dataset(path)
     try:
-        _require_image(path, dataset)
+        raster_checks.require_image(path, dataset)
         yield RasterReader(path, dataset)
     finally:
         dataset.close()
-
-
-def _require_file(path: str) -> None:
-    if os.path.isdir(path):
-        problem = "is a folder: name an image file"
-    elif not os.path.exists(path):
-        problem = "does not exist: check the name"
-    elif not os.access(path, os.R_OK):
-        problem = "may not be read: check the permissions"
-    elif os.path.getsize(path) == 0:
-        problem = "is empty: fetch it again"
-    else:
-        return
-    raise errors.RasterError(f"{path}: {problem}")
 
 
 def _open_dataset(path: str) -> Any:
@@ -283,19 +303,14 @@ def _open_dataset(path: str) -> Any:
         ) from error
 
 
-def _require_image(path: str, dataset: Any) -> None:
-    bands = _data_bands(dataset)
-    if not bands:
-        raise errors.RasterError(
-            f"{path}: has no band of pixels: if it holds several images, "
-            "extract one with gdal_translate"
-        )
-    if rasterio.enums.ColorInterp.palette in dataset.colorinterp:
-        raise errors.RasterError(
-            f"{path}: its pixels are numbers of a colour palette: convert it "
-            "with gdal_translate -expand rgb"
-        )
-    _require_complete(path, dataset, _common_dtype(path, dataset, bands))
+def _has_mask(dataset: Any) -> bool:
+    if "alpha" in raster_checks.colour_names(dataset):
+        return True
+    if dataset.driver in _MASKS_OF_VALUES:
+        return False
+    # A mask of each band by itself sets no flag.
+    flags = {flag.name for flag in dataset.mask_flag_enums[0]}
+    return not flags or "per_dataset" in flags
 
 
 def _is_compressed(dataset: Any) -> bool:
@@ -304,75 +319,4 @@ def _is_compressed(dataset: Any) -> bool:
     return "COMPRESSION" in structure or any(
         name.lower().endswith((".jp2", ".jpg", ".jpeg"))
         for name in dataset.files
-    )
-
-
-def _require_complete(path: str, dataset: Any, dtype: np.dtype) -> None:
-    """Refuses a raw file that ends before its last pixel."""
-    files = [f for f in dataset.files if not f.endswith(".aux.xml")]
-    if dataset.driver not in _RAW_DRIVERS or files[-1].lower().endswith(
-        _COMPRESSED
-    ):
-        return  # What is compressed is told by its decoder.
-    expected = _expected_bytes(dataset, dtype)
-    found = os.path.getsize(files[0] if dataset.driver == "ENVI" else files[-1])
-    if found < expected:
-        raise errors.RasterError(
-            f"{path}: its pixels are cut off, there are {found} bytes where "
-            f"{expected} are needed: fetch it again"
-        )
-
-
-def _expected_bytes(dataset: Any, dtype: np.dtype) -> int:
-    """Least size of the file that holds a raw format's pixels."""
-    size = dataset.width * dataset.height * dataset.count * dtype.itemsize
-    try:
-        if dataset.driver == "ISIS3":
-            return raw_layout.isis3_end(_label(dataset), dtype.itemsize)
-        if dataset.driver == "PDS":
-            return raw_layout.pds3_end(_label(dataset), size)
-    except (KeyError, TypeError, ValueError):
-        pass  # A label of an unknown form tells no more than the others do.
-    return size
-
-
-def _label(dataset: Any) -> dict[str, Any]:
-    # rasterio takes the JSON text for `name=value` and cuts it at a colon.
-    (parts,) = dataset.tags(ns=f"json:{dataset.driver}").items()
-    return json.loads(":".join(parts))
-
-
-def _data_bands(dataset: Any) -> list[int]:
-    alpha = rasterio.enums.ColorInterp.alpha
-    return [
-        index
-        for index, meaning in zip(
-            dataset.indexes, dataset.colorinterp, strict=True
-        )
-        if meaning != alpha
-    ]
-
-
-def _common_dtype(path: str, dataset: Any, bands: list[int]) -> np.dtype:
-    names = sorted({dataset.dtypes[band - 1] for band in bands})
-    if len(names) > 1 or names[0] not in raster_formats.DTYPES:
-        raise errors.RasterError(
-            f"{path}: pixels of type {' and '.join(names)} cannot be worked "
-            "with: convert it to integers of 8, 16 or 32 bits, or to floats"
-        )
-    return np.dtype(names[0])
-
-
-def _own_geographic(crs: Any) -> Any:
-    """Longitude and latitude on the body of `crs`; None if it has no body.
-
-    Built from its semi-axes, since PROJ refuses to go from one celestial
-    body's CRS to that of another, such as EPSG:4326.
-    """
-    axes = footprint.semi_axes(crs.to_dict(projjson=True))
-    if axes is None:
-        return None
-    major, minor = axes
-    return rasterio.crs.CRS.from_proj4(
-        f"+proj=longlat +a={major!r} +b={minor!r} +no_defs"
     )

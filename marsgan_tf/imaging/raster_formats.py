@@ -1,98 +1,135 @@
 """Which pixels a format can hold, and how GDAL is told to write it."""
 
-import math
 import os
 from typing import Any
 
-import numpy as np
+from marsgan_tf.imaging import raster_layout
 
-# Complex numbers and integers of 64 bits are no pixels of images.
-DTYPES = frozenset(
-    ("uint8", "int8", "uint16", "int16", "uint32", "int32")
-    + ("float32", "float64")
-)
+# Side of a GeoTIFF's tiles; of 512, files are 2 % smaller at most, and those
+# of floats larger.
+BLOCK_PX = 256
+
+_COG_BLOCK_PX = 512
+_COLOURS = ("red", "green", "blue")
+
+# A TIFF that is no BigTIFF ends at 4 GiB. Pixels that do not compress, blocks
+# that are written twice, a mask and overviews make of these less than that.
+_SMALL_TIFF_BYTES = 10**9
+
+# With more threads the file is the same, but GDAL 3.10 does not tell when the
+# disk is full, and goes on.
+_THREADS = "1"
 
 
-def profile(
-    path: str, pixels: np.ndarray, nodata: float | None
-) -> dict[str, Any]:
-    """What GDAL must know to write the pixels in the path's format.
-
-    Args:
-        path: Its extension gives the format.
-        pixels: `(height, width, bands)`.
-        nodata: Value of pixels without data, or None.
+def of_path(path: str) -> str:
+    """The format that a file's extension stands for.
 
     Raises:
-        ValueError: If format, pixels and no-data value do not fit together.
+        ValueError: If it is none that is written here.
     """
-    formats = {".tif": _geotiff, ".tiff": _geotiff, ".png": _png, ".jp2": _jp2}
+    formats = {
+        ".tif": "GTiff",
+        ".tiff": "GTiff",
+        ".png": "PNG",
+        ".jp2": "JP2OpenJPEG",
+    }
     extension = os.path.splitext(path)[1].lower()
     if extension not in formats:
         raise ValueError(
             f"`path` must end in .tif, .png or .jp2. Received: path={path}"
         )
-    if pixels.ndim != 3 or 0 in pixels.shape or pixels.dtype.name not in DTYPES:
+    return formats[extension]
+
+
+def profile(
+    file_format: str, layout: raster_layout.RasterLayout
+) -> dict[str, Any]:
+    """What GDAL must know to write a raster.
+
+    Args:
+        file_format: `GTiff`, `COG` (which starts as a GeoTIFF), `PNG` or
+            `JP2OpenJPEG`.
+        layout: What the raster will be.
+
+    Raises:
+        ValueError: If the format is unknown or cannot hold such a raster.
+    """
+    formats = {
+        "GTiff": _geotiff,
+        "COG": _geotiff,
+        "PNG": _png,
+        "JP2OpenJPEG": _jp2,
+    }
+    if file_format not in formats:
         raise ValueError(
-            "`pixels` must be (height, width, bands), not empty, of integers "
-            "of 8, 16 or 32 bits or of floats. Received: "
-            f"pixels.shape={pixels.shape}, pixels.dtype={pixels.dtype}"
+            f"`file_format` must be one of {', '.join(formats)}. Received: "
+            f"file_format={file_format}"
         )
-    if nodata is not None and not _holds(pixels.dtype, nodata):
-        raise ValueError(
-            "`nodata` must be a value of the pixels' dtype. Received: "
-            f"nodata={nodata}, pixels.dtype={pixels.dtype}"
-        )
-    height, width, count = pixels.shape
     return {
-        "height": height,
-        "width": width,
-        "count": count,
-        "dtype": pixels.dtype.name,
-        "nodata": nodata,
-        **formats[extension](pixels),
+        "height": layout.height,
+        "width": layout.width,
+        "count": layout.bands,
+        "dtype": layout.dtype.name,
+        "nodata": layout.nodata,
+        **formats[file_format](layout),
     }
 
 
-def _holds(dtype: np.dtype, value: float) -> bool:
-    if dtype.kind == "f":
-        return math.isnan(value) or abs(value) <= np.finfo(dtype).max
-    limits = np.iinfo(dtype)
-    return limits.min <= value <= limits.max and value == int(value)
+def cog_options(
+    layout: raster_layout.RasterLayout, overviews: bool
+) -> dict[str, str]:
+    """What GDAL must know to copy a GeoTIFF, with its overviews, into a COG."""
+    return {
+        "COMPRESS": "DEFLATE",
+        "PREDICTOR": "YES",
+        "BLOCKSIZE": str(_COG_BLOCK_PX),
+        "OVERVIEWS": "FORCE_USE_EXISTING" if overviews else "NONE",
+        "BIGTIFF": _bigtiff(layout),
+        "NUM_THREADS": _THREADS,
+    }
 
 
-def _geotiff(pixels: np.ndarray) -> dict[str, Any]:
-    is_rgb = pixels.shape[-1] == 3 and pixels.dtype == np.uint8
+def _bigtiff(layout: raster_layout.RasterLayout) -> str:
+    pixels = layout.height * layout.width
+    is_small = pixels * layout.pixel_bytes <= _SMALL_TIFF_BYTES
+    return "NO" if is_small else "YES"
+
+
+def _geotiff(layout: raster_layout.RasterLayout) -> dict[str, Any]:
+    colours = layout.colour_names[:3]
+    if not colours and layout.bands == 3 and layout.dtype.name == "uint8":
+        colours = _COLOURS
     return {
         "driver": "GTiff",
         "tiled": True,
-        "blockxsize": 256,
-        "blockysize": 256,
+        "blockxsize": BLOCK_PX,
+        "blockysize": BLOCK_PX,
         "compress": "deflate",
-        "predictor": 3 if pixels.dtype.kind == "f" else 2,
-        "BIGTIFF": "IF_SAFER",
+        "predictor": 3 if layout.dtype.kind == "f" else 2,
+        "BIGTIFF": _bigtiff(layout),
+        "NUM_THREADS": _THREADS,
         # Left to itself, GDAL takes the fourth band of bytes for alpha.
-        "photometric": "RGB" if is_rgb else "MINISBLACK",
+        "photometric": "RGB" if colours == _COLOURS else "MINISBLACK",
     }
 
 
-def _png(pixels: np.ndarray) -> dict[str, Any]:
-    if pixels.shape[-1] not in (1, 3) or pixels.dtype.name not in (
+def _png(layout: raster_layout.RasterLayout) -> dict[str, Any]:
+    if layout.bands not in (1, 3) or layout.dtype.name not in (
         "uint8",
         "uint16",
     ):
         raise ValueError(
             "`pixels` for PNG must be uint8 or uint16 of 1 or 3 bands. "
-            f"Received: {pixels.dtype} of {pixels.shape[-1]} bands"
+            f"Received: {layout.dtype} of {layout.bands} bands"
         )
     return {"driver": "PNG"}
 
 
-def _jp2(pixels: np.ndarray) -> dict[str, Any]:
-    if pixels.dtype.kind == "f":
+def _jp2(layout: raster_layout.RasterLayout) -> dict[str, Any]:
+    if layout.dtype.kind == "f":
         raise ValueError(
             "`pixels` for JPEG 2000 must be integers. Received: "
-            f"pixels.dtype={pixels.dtype}"
+            f"pixels.dtype={layout.dtype}"
         )
     return {
         "driver": "JP2OpenJPEG",
