@@ -1,15 +1,16 @@
 """A folded generator as a TensorFlow SavedModel.
 
-Signatures, all float32 in and out, images `(batch, height, width, 1)` in
-[0, 1] to four times the sides:
+Signatures, all to `sr`; images are float32 `(batch, height, width, 1)` in
+[0, 1] to `scale` times the sides:
 
 - `serving_default`: `lr`; the precision and the degradation chosen at export.
-- `float32`, `bfloat16`: `lr`, and `degradation` `(batch, 2)` if conditioned;
-  by the precision of the trunk.
-- `restore`, if conditioned: as the one of the precision chosen at export.
+- `float32`, `bfloat16`: `lr`, and `degradation` `(batch, 2)` float32 if
+  conditioned; by the precision of the dense blocks.
+- `restore`, if conditioned: the one of the precision chosen at export.
 - `sample`, if any noise weight is other than 0: a draw of the noise ensemble,
-  from `lr`, `degradation` if conditioned, `origin` `(2,)` int32, the place of
-  the first pixel in its scene, and `seed`, int32.
+  in float32, from `lr`, `degradation` if conditioned, `origin` `(2,)` int32,
+  the place of the first pixel in its scene, and `seed`, int32. All images of
+  a batch get the same draw.
 """
 
 import os
@@ -27,6 +28,9 @@ _LR = tf.TensorSpec((None, None, None, 1), tf.float32, name="lr")
 _DEGRADATION = tf.TensorSpec((None, 2), tf.float32, name="degradation")
 _ORIGIN = tf.TensorSpec((2,), tf.int32, name="origin")
 _SEED = tf.TensorSpec((), tf.int32, name="seed")
+
+# The networks are written out by plain loops, which need no rewriting.
+_compiled = tf.function(autograph=False)
 
 
 class Restorer(tf.Module):
@@ -55,35 +59,34 @@ class Restorer(tf.Module):
         }
         if told:
             found["restore"] = found[precision]
-        found["serving_default"] = self._serving(precision)
+        found["serving_default"] = self._serving(found[precision])
         if self._network.has_noise:
             found["sample"] = self._sampling(*told)
         return found
 
     def _restoring(self, dtype):
-        @tf.function
+        @_compiled
         def restore(lr, degradation=None):
             sr = forward.restore(self._network, lr, degradation, dtype=dtype)
             return {"sr": sr}
 
         return restore
 
-    def _serving(self, precision):
-        restore = self._restoring(precision)
-
-        @tf.function
+    def _serving(self, restore):
+        @_compiled
         def serve(lr):
             if not self._network.is_conditioned:
-                return restore(lr)
+                return restore(lr=lr)
             assumed = tf.constant([self._degradation], tf.float32)
-            return restore(lr, tf.repeat(assumed, tf.shape(lr)[0], axis=0))
+            told = tf.repeat(assumed, tf.shape(lr)[0], axis=0)
+            return restore(lr=lr, degradation=told)
 
         return serve.get_concrete_function(_LR)
 
     def _sampling(self, *told):
         features = self._network.first.bias.shape[0]
 
-        @tf.function
+        @_compiled
         def sample(lr, origin, seed, degradation=None):
             height, width = tf.shape(lr)[1], tf.shape(lr)[2]
 
@@ -105,7 +108,10 @@ def write(folder, network, *, degradation, precision):
         folder: To be made.
         network: A `Network` of arrays.
         degradation: `(blur_sigma, noise_sigma)` of `serving_default`.
-        precision: Its trunk's, "float32" or "bfloat16".
+        precision: Its, "float32" or "bfloat16".
+
+    Raises:
+        tf.errors.OpError: If it cannot be written.
     """
     restorer = Restorer(network, degradation)
     tf.saved_model.save(
