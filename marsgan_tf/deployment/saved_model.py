@@ -77,10 +77,11 @@ class Restorer(tf.Module):
         def serve(lr):
             if not self._network.is_conditioned:
                 return restore(lr=lr)
-            # One row, which broadcasts: OpenVINO then folds it, and can tell
-            # the network another one.
             assumed = tf.constant([self._degradation], tf.float32)
-            return restore(lr=lr, degradation=assumed)
+            # Once for each image: a plain constant would be folded away, and
+            # OpenVINO could not tell the network another degradation.
+            told = tf.repeat(assumed, tf.shape(lr)[0], axis=0)
+            return restore(lr=lr, degradation=told)
 
         return serve.get_concrete_function(_LR)
 
