@@ -8,8 +8,6 @@ import tensorflow as tf
 
 from marsgan_tf.layers.dense_block import LEAKY_SLOPE
 
-_SCALE = 4
-
 
 def restore(network, lr, degradation=None, *, dtype="float32", noise=None):
     """Super-resolves images.
@@ -17,8 +15,8 @@ def restore(network, lr, degradation=None, *, dtype="float32", noise=None):
     Args:
         network: A `Network` of float32 variables or constants.
         lr: `(batch, height, width, 1)` float32, stretched to [0, 1].
-        degradation: `(batch, 2)` float32, blur and noise as
-            `layers.DegradationCode` takes them; None unless conditioned.
+        degradation: `(batch, 2)`, or `(1, 2)` for all, float32, blur and noise
+            as `layers.DegradationCode` takes them; None unless conditioned.
         dtype: Of the dense blocks, "float32" or "bfloat16". What carries the
             image from end to end stays float32 and costs little: rounded to
             bfloat16's eight bits a hundred times, it would lose 16-bit
@@ -27,7 +25,7 @@ def restore(network, lr, degradation=None, *, dtype="float32", noise=None):
             broadcasts over its output; None for no noise.
 
     Returns:
-        `(batch, 4 * height, 4 * width, 1)` float32.
+        `(batch, scale * height, scale * width, 1)` float32.
     """
     code = _code(network.code, degradation)
     x = first = _convolve(lr, network.first)
@@ -41,7 +39,7 @@ def restore(network, lr, degradation=None, *, dtype="float32", noise=None):
         x += block.identity * entry
     if network.trunk is not None:
         x = first + _convolve(x, network.trunk)
-    return _RECONSTRUCT[network.name](x, network.reconstruction, dtype)
+    return _RECONSTRUCT[network.name](x, network)
 
 
 def _dense_block(x, weights, code, drawn, dtype):
@@ -62,21 +60,19 @@ def _dense_block(x, weights, code, drawn, dtype):
     return y
 
 
-def _reconstruct_marsgan(x, convolutions, dtype):
-    del dtype  # This one convolution makes the image.
-    (convolution,) = convolutions
-    return tf.nn.depth_to_space(_convolve(x, convolution), _SCALE)
+def _reconstruct_marsgan(x, network):
+    (convolution,) = network.reconstruction
+    return tf.nn.depth_to_space(_convolve(x, convolution), network.scale)
 
 
-def _reconstruct_esrgan(x, convolutions, dtype):
-    *enlarging, hr_conv, last = convolutions
-    x = tf.cast(x, dtype)
+def _reconstruct_esrgan(x, network):
+    *enlarging, hr_conv, last = network.reconstruction
     for convolution in enlarging:
         # Nearest x2: four copies, shuffled.
         x = tf.nn.depth_to_space(tf.concat([x] * 4, axis=-1), 2)
         x = _leaky(_convolve(x, convolution))
     x = _leaky(_convolve(x, hr_conv))
-    return _convolve(tf.cast(x, tf.float32), last)
+    return _convolve(x, last)
 
 
 _RECONSTRUCT = {

@@ -8,10 +8,13 @@ The same classes hold TensorFlow's variables in the place of arrays
 
 import dataclasses
 import hashlib
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+
+_ESRGAN_SCALE = 4  # Twice nearest x2.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,6 +102,13 @@ class Network:
     code: tuple[Dense, ...] = ()
 
     @property
+    def scale(self) -> int:
+        """High over low resolution."""
+        if self.name == "marsgan":
+            return math.isqrt(self.reconstruction[0].bias.shape[0])
+        return _ESRGAN_SCALE
+
+    @property
     def is_conditioned(self) -> bool:
         """Whether it must be told the blur and the noise."""
         return bool(self.code)
@@ -132,11 +142,12 @@ def replaced(part: Any, function: Callable[[Any], Any]) -> Any:
     if isinstance(part, tuple):
         return tuple(replaced(element, function) for element in part)
     if dataclasses.is_dataclass(part):
+        kind: Any = type(part)
         fields = {
             field.name: replaced(getattr(part, field.name), function)
             for field in dataclasses.fields(part)
         }
-        return type(part)(**fields)
+        return kind(**fields)
     return function(part)
 
 

@@ -5,7 +5,6 @@ from scipy import ndimage
 
 from marsgan_tf import errors
 
-_SCALE = 4
 _SHAPE = (72, 88)  # Low-resolution px, unequal so that no axis is mistaken.
 _RIM_PX = 4  # Folding is exact but for the outermost ring at high resolution.
 
@@ -38,11 +37,18 @@ def compare(expected, found, precision, path):
         the expected standard deviation.
 
     Raises:
-        ModelError: If they are larger than the tolerance.
+        ModelError: If they are larger than the tolerance, or the Keras model
+            does not answer with numbers.
     """
+    if not np.isfinite(expected).all():
+        raise errors.ModelError(
+            f"{path}: the generator answers NaN or infinity, so there is "
+            "nothing to export; train it again from a sound checkpoint"
+        )
     inner = (slice(None), *[slice(_RIM_PX, -_RIM_PX)] * 2)
     expected, found = expected[inner], found[inner]
-    difference = (found.astype(np.float64) - expected) / expected.std()
+    spread = expected.std() or 1.0  # Of a generator that collapsed.
+    difference = (found.astype(np.float64) - expected) / spread
     measured = {
         "rms": float(np.sqrt(np.mean(difference**2))),
         "max": float(np.abs(difference).max()),
