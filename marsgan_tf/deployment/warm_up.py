@@ -1,8 +1,9 @@
 """Warm-up requests: TensorFlow Serving runs them before it takes others.
 
 The records are `tensorflow.serving.PredictionLog` messages. Their package
-wants a TensorFlow of its own, so the three fields that matter are written by
-hand, by the published message definitions.
+wants a TensorFlow of its own, so the few fields that matter are written by
+hand, by the published message definitions. The model is not named: TensorFlow
+Serving runs them on the model beside them, whatever its name.
 
 Reference: https://www.tensorflow.org/tfx/serving/saved_model_warmup
 """
@@ -21,6 +22,9 @@ def write(folder, sides):
     Args:
         folder: `assets.extra` of a SavedModel; it is made.
         sides: In low-resolution px.
+
+    Raises:
+        tf.errors.OpError: If the file cannot be written.
     """
     os.makedirs(folder)
     path = os.path.join(folder, _FILE_NAME)
@@ -32,11 +36,11 @@ def write(folder, sides):
 def _prediction_log(side):
     image = np.full((1, side, side, 1), 0.5, np.float32)
     tensor = tf.make_tensor_proto(image).SerializeToString()
-    model = _field(1, b"marsgan") + _field(3, b"serving_default")
-    entry = _field(1, b"lr") + _field(2, tensor)  # Of the map of inputs.
-    request = _field(1, model) + _field(2, entry)
-    predict_log = _field(1, request)
-    return _field(6, predict_log)
+    model_spec = _field(3, b"serving_default")  # signature_name
+    entry = _field(1, b"lr") + _field(2, tensor)  # key, value
+    request = _field(1, model_spec) + _field(2, entry)  # model_spec, inputs
+    predict_log = _field(1, request)  # request
+    return _field(6, predict_log)  # predict_log
 
 
 def _field(number, content):
