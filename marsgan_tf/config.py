@@ -272,13 +272,13 @@ class ExportConfig:
     output: str = option(
         "",
         "Folder of the model, such as saved_models/NAME: the next version is "
-        "written below it. With --format=onnx, a file.",
+        "written below it. With --format=onnx, a file NAME.onnx.",
     )
     format: str = option("saved_model", "saved_model or onnx.")
     precision: str = option(
         "float32",
-        "Of the trunk in `serving_default`: float32, which OpenVINO reads "
-        "best, or bfloat16, for TensorFlow Serving on Ampere or newer.",
+        "Of the dense blocks in `serving_default`: float32, which OpenVINO "
+        "needs, or bfloat16, for TensorFlow Serving on Ampere or newer.",
     )
     blur_sigma: float = option(
         -1.0,
@@ -306,4 +306,26 @@ class ExportConfig:
             value = getattr(self, name)
             require(
                 name, value, value in allowed, f"one of {', '.join(allowed)}"
+            )
+        is_onnx = self.format == "onnx"
+        require(
+            "output",
+            self.output,
+            self.output.endswith(".onnx") == is_onnx,
+            "a path to a .onnx file with format=onnx, and to a folder without",
+        )
+        require(
+            "precision",
+            self.precision,
+            self.precision == "float32" or not is_onnx,
+            "float32 with format=onnx",
+        )
+        for name in ("blur_sigma", "noise_sigma"):
+            value = getattr(self, name)
+            require(name, value, math.isfinite(value), "finite")
+            require(
+                name,
+                value,
+                value < 0 or not is_onnx,
+                "left out with format=onnx, where it is an input",
             )

@@ -47,22 +47,29 @@ def staged(path: str, folder: str | None = None) -> Iterator[str]:
 def staged_folder(path: str) -> Iterator[str]:
     """Yields a new folder; what is written in it is renamed to `path`.
 
-    If the block raises, nothing is left; if the process is killed, a
+    If the block raises, nothing is left of it; if the process is killed, a
     `.partial.*` folder stays behind.
 
     Args:
-        path: The final name, which must not exist or be an empty folder.
+        path: The final name, which must not exist or be an empty folder. The
+            folders above it are made if need be, and stay.
 
     Raises:
-        OSError: If it cannot be written.
+        OSError: If it cannot be written; it names `path`.
     """
     parent, name = os.path.split(os.path.abspath(path))
     temporary = os.path.join(parent, f".partial.{uuid.uuid4().hex}.{name}")
-    os.makedirs(temporary)
     try:
+        os.makedirs(temporary)
         yield temporary
         _flush(temporary)
         os.rename(temporary, path)
+    except OSError as error:
+        # A failed write names no file; an error of our own has its words.
+        named = str(error.filename or temporary)
+        if error.errno and named.startswith(temporary):
+            error.filename, error.filename2 = path, None
+        raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -6,8 +6,11 @@ Standard library only: prediction reads it before it loads any engine.
 import dataclasses
 import hashlib
 import json
+import numbers
 import os
+import pathlib
 import re
+import typing
 from typing import Any, Self
 
 from marsgan_tf import errors
@@ -29,15 +32,19 @@ class Degradation:
     blur_sigma: float
     noise_sigma: float
 
+    def __post_init__(self) -> None:
+        _check_types(self)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Description:
     """An exported model.
 
     Attributes:
-        name: Of the model, its folder's.
+        name: Of the model: that of its folder.
         version: Its number below that folder.
-        architecture: "marsgan" or "esrgan", and what it was built with.
+        architecture: "marsgan" or "esrgan" as `name`, and the sizes that it
+            was built with.
         parameters: Number of trained weights.
         scale: High over low resolution.
         conditioned: Whether it is told the degradation of its input.
@@ -66,6 +73,9 @@ class Description:
     files: dict[str, str]
     written_by: dict[str, str]
 
+    def __post_init__(self) -> None:
+        _check_types(self)
+
     def to_json(self) -> str:
         """The text of `model.json`."""
         body = {"format": FORMAT, **dataclasses.asdict(self)}
@@ -81,13 +91,14 @@ class Description:
         try:
             body = json.loads(text)
             found = body.pop("format")
+            if found != FORMAT:
+                raise ValueError(
+                    f"of format {found}, this program reads {FORMAT}"
+                )
             body["degradation"] = Degradation(**body["degradation"])
-            parsed = cls(**body)
+            return cls(**body)
         except (TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"malformed: {error}") from None
-        if found != FORMAT:
-            raise ValueError(f"of format {found}, this program reads {FORMAT}")
-        return parsed
 
 
 def find(path: str) -> str:
@@ -112,16 +123,16 @@ def find(path: str) -> str:
 
 def versions(path: str) -> list[int]:
     """Numbers of the complete versions below a model's folder."""
-    try:
-        names = os.listdir(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
     return [
-        int(name)
-        for name in names
-        if _VERSION.fullmatch(name)
-        and os.path.isfile(os.path.join(path, name, FILE_NAME))
+        number
+        for number in _numbers(path)
+        if os.path.isfile(os.path.join(path, str(number), FILE_NAME))
     ]
+
+
+def next_version(path: str) -> int:
+    """The number after all that are taken, by complete versions or not."""
+    return max(_numbers(path), default=0) + 1
 
 
 def load(folder: str) -> Description:
@@ -140,23 +151,38 @@ def load(folder: str) -> Description:
             f"{path}: {' '.join(str(error).split())}; export the model again"
         ) from None
     for name, expected in description.files.items():
-        inside = os.path.normpath(name)
-        if os.path.isabs(inside) or inside.startswith(os.pardir):
-            raise errors.ModelError(f"{path}: names a file outside, {name}")
+        inside = pathlib.PurePath(name)
+        if inside.anchor or os.pardir in inside.parts:
+            raise errors.ModelError(
+                f"{path}: names a file outside, {name}; export the model again"
+            )
         _require_intact(os.path.join(folder, inside), expected)
     return description
 
 
 def hash_files(folder: str) -> dict[str, str]:
-    """SHA-256 of all files below a folder, by relative path, sorted."""
-    paths = [
-        os.path.join(where, name)
-        for where, _, names in os.walk(folder)
-        for name in names
-    ]
-    return {
-        os.path.relpath(path, folder): _hash(path) for path in sorted(paths)
-    }
+    """SHA-256 of all files below a folder, by relative path with slashes."""
+    root = pathlib.Path(folder)
+    paths = sorted(path for path in root.rglob("*") if path.is_file())
+    return {path.relative_to(root).as_posix(): _hash(path) for path in paths}
+
+
+def _numbers(path: str) -> list[int]:
+    """Names of what lies in a folder, as far as they are versions."""
+    try:
+        names = os.listdir(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [int(name) for name in names if _VERSION.fullmatch(name)]
+
+
+def _check_types(part: Any) -> None:
+    for field in dataclasses.fields(part):
+        value = getattr(part, field.name)
+        kind: Any = typing.get_origin(field.type) or field.type
+        kind = numbers.Real if kind is float else kind
+        if not isinstance(value, kind):
+            raise TypeError(f"{field.name} is {value!r}, no {kind.__name__}")
 
 
 def _require_intact(path: str, expected: str) -> None:
@@ -169,6 +195,6 @@ def _require_intact(path: str, expected: str) -> None:
         )
 
 
-def _hash(path: str) -> str:
+def _hash(path: str | os.PathLike) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,5 +1,6 @@
 """From a run or a generator file to a versioned model that predicts."""
 
+import contextlib
 import json
 import os
 
@@ -15,7 +16,8 @@ from marsgan_tf.deployment import folding, network, onnx, parity, saved_model
 from marsgan_tf.models import files
 
 _STAGES = ("gan", "psnr")  # The last stage first.
-_SCALE = 4
+# Where things lay in training: of no account to a model, and nobody's concern.
+_PLACES = ("dataset", "workdir", "psnr_workdir", "vgg_weights")
 _DEFAULT = descriptions.Degradation(blur_sigma=1.6, noise_sigma=0.0)
 
 
@@ -27,8 +29,9 @@ def export(config):
 
     Raises:
         ModelError: If there is no generator, or the exported model answers
-            otherwise than it does.
+            otherwise than it does, or cannot be written.
         SettingsError: If a library is missing, or an output exists.
+        OSError: If the folder or the file cannot be made.
     """
     path, training = _find_generator(config.workdir, config.weights)
     generator = files.load_generator(path)
@@ -40,21 +43,22 @@ def export(config):
 
 def _write_saved_model(config, generator, training, degradation):
     folded = folding.fold(generator)
-    number = max(descriptions.versions(config.output), default=0) + 1
+    number = descriptions.next_version(config.output)
     target = os.path.join(config.output, str(number))
     with staging.staged_folder(target) as folder:
-        saved_model.write(
-            folder,
-            folded,
-            degradation=(degradation.blur_sigma, degradation.noise_sigma),
-            precision=config.precision,
-        )
+        with _explained(target):
+            saved_model.write(
+                folder,
+                folded,
+                degradation=(degradation.blur_sigma, degradation.noise_sigma),
+                precision=config.precision,
+            )
         described = descriptions.Description(
             name=os.path.basename(os.path.abspath(config.output)),
             version=number,
             architecture=_architecture(generator, folded),
             parameters=generator.count_params(),
-            scale=_SCALE,
+            scale=folded.scale,
             conditioned=folded.is_conditioned,
             has_noise=folded.has_noise,
             degradation=degradation,
@@ -77,11 +81,6 @@ def _write_saved_model(config, generator, training, degradation):
 
 def _write_onnx(config, generator, training, degradation):
     del training
-    if not config.output.endswith(".onnx"):
-        raise errors.SettingsError(
-            f"--output={config.output}: with --format=onnx, name a file that "
-            "ends in .onnx"
-        )
     if os.path.exists(config.output):
         raise errors.SettingsError(
             f"{config.output}: exists; choose another --output or remove it"
@@ -98,6 +97,24 @@ def _write_onnx(config, generator, training, degradation):
             config.output,
         )
     return config.output
+
+
+@contextlib.contextmanager
+def _explained(target):
+    """Turns TensorFlow's word for a file it cannot write into one of ours."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        raise errors.ModelError(
+            f"{target}: the model cannot be written ({_reason(error)}); free "
+            "some space or mend the permissions, and run the command again"
+        ) from None
+
+
+def _reason(error):
+    """What the system said, without the operation and the temporary path."""
+    line = str(error).strip().splitlines()[0]
+    return line.rpartition("; ")[2].partition(" [Op:")[0]
 
 
 def _find_generator(workdir, weights):
@@ -122,14 +139,16 @@ def _records(folder):
         path = os.path.join(folder, f"{name}.json")
         if os.path.isfile(path):
             found[name] = _read_json(path)
+    for place in _PLACES:
+        found.get("config", {}).pop(place, None)
     return found
 
 
 def _read_json(path):
     try:
         with open(path, encoding="utf-8") as file:
-            return json.load(file)
-    except ValueError as error:
+            return dict(json.load(file))
+    except (ValueError, TypeError) as error:
         raise errors.ModelError(
             f"{path}: not readable ({error}); name the generator file by "
             "--weights instead of --workdir"
@@ -142,18 +161,19 @@ def _degradation(config, training):
     chosen = {}
     for name in ("blur_sigma", "noise_sigma"):
         given = getattr(config, name)
-        fallback = learned.get(name) or [getattr(_DEFAULT, name)]
+        fallback = learned.get(name) or getattr(_DEFAULT, name)
         chosen[name] = given if given >= 0 else float(np.mean(fallback))
     return descriptions.Degradation(**chosen)
 
 
 def _architecture(generator, folded):
-    first = folded.blocks[0].dense_blocks[0].convolutions[0]
+    growing = folded.blocks[0].dense_blocks[0].convolutions[0]
+    *_, features, growth = growing.kernel.shape
     return {
         "name": generator.name,
         "blocks": len(folded.blocks),
-        "features": int(first.kernel.shape[2]),
-        "growth": int(first.kernel.shape[3]),
+        "features": features,
+        "growth": growth,
     }
 
 
