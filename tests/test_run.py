@@ -17,8 +17,9 @@ import tensorflow as tf
 import vgg
 
 from marsgan_tf import config as configs
-from marsgan_tf import errors
-from marsgan_tf.training import loop, run, signals
+from marsgan_tf import errors, signals
+from marsgan_tf.dataset import manifest
+from marsgan_tf.training import loop, run
 
 ROOT = pathlib.Path(__file__).parent.parent
 TINY = {
@@ -43,11 +44,38 @@ TINY = {
 }
 
 
+OBSERVATIONS = {"B": "train", "A": "train", "C": "validation"}
+
+
+def source(name, split):
+    return manifest.Source(
+        name=f"{name}.tif",
+        bytes=1,
+        sha256="0" * 64,
+        observation_id=name,
+        split=split,
+        kept=1,
+        rejected_no_data=0,
+        rejected_contrast=0,
+        low=0.0,
+        high=1.0,
+    )
+
+
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
     """A dataset and VGG weights, once for all tests."""
     folder = tmp_path_factory.mktemp("shared")
-    datasets.write_dataset(folder / "pairs")
+    written = datasets.write_dataset(folder / "pairs")
+    manifest.write(
+        dataclasses.replace(
+            written,
+            parameters={"blur_sigma": [0.8, 2.4], "noise_sigma": [0.0]},
+            sources=tuple(
+                source(name, split) for name, split in OBSERVATIONS.items()
+            ),
+        )
+    )
     vgg.write_weights(folder / "vgg.h5", blocks=2)
     return {
         "dataset": str(folder / "pairs"),
@@ -76,6 +104,33 @@ def assert_same_file(one, other):
         np.testing.assert_array_equal(first, second)
 
 
+def check_records(folder, dataset_sha256, steps):
+    assert json.loads((folder / "dataset.json").read_text()) == {
+        "sha256": dataset_sha256,
+        "pairs": {"train": 11, "validation": 4},
+        "observations": {"train": ["A", "B"], "validation": ["C"]},
+        "blur_sigma": [0.8, 2.4],
+        "noise_sigma": [0.0],
+    }
+    scores = json.loads((folder / "validation.json").read_text())
+    assert scores.pop("step") == steps
+    assert set(scores) == {"psnr", "ssim", "psnr_bicubic", "ssim_bicubic"}
+    (log,) = folder.glob("logs/events.*")
+    assert scores == pytest.approx(logged(log, steps))
+
+
+def logged(path, step):
+    """The validation scores of a step, from TensorBoard's file."""
+    return {
+        value.tag.removeprefix("validation/"): float(
+            tf.make_ndarray(value.tensor)
+        )
+        for event in tf.compat.v1.train.summary_iterator(str(path))
+        for value in event.summary.value
+        if event.step == step and value.tag.startswith("validation/")
+    }
+
+
 def test_an_experiment_leaves_what_it_promises(shared, tmp_path):
     config = tiny_config(shared, tmp_path, precision="mixed_bfloat16")
     result = pathlib.Path(run.run(config))
@@ -89,6 +144,7 @@ def test_an_experiment_leaves_what_it_promises(shared, tmp_path):
         settings = json.loads((folder / "config.json").read_text())
         assert settings["features"] == 4
         assert len(settings["dataset_sha256"]) == 64
+        check_records(folder, settings["dataset_sha256"], steps)
     generator = keras.models.load_model(result)
     assert {layer.dtype_policy.name for layer in generator.layers[1:]} == {
         "float32"  # All but the input layer, which has no numbers.

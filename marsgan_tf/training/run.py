@@ -9,7 +9,7 @@ import tensorflow as tf
 from absl import logging
 
 from marsgan_tf import config as configs
-from marsgan_tf import errors
+from marsgan_tf import errors, signals
 from marsgan_tf.dataset import manifest as manifests
 from marsgan_tf.models import files
 from marsgan_tf.training import (
@@ -18,7 +18,6 @@ from marsgan_tf.training import (
     noise,
     previews,
     records,
-    signals,
     soundness,
     validation,
 )
@@ -175,12 +174,38 @@ def _complete(experiment, folder, steps, make_stage):
             copy = build.build_generator(config)
             mean = RunningMean(stage.generator, copy, config.ema_decay)
     folder.claim(config)
+    folder.record("dataset", _describe(experiment.manifest))
     _train(experiment, folder, stage, mean, steps)
     best = mean.generator if mean else stage.generator
     files.save_generator(
         build.build_portable_generator(config, best), folder.result
     )
     logging.info("stage %s: done, %s", folder.stage, folder.result)
+
+
+def _describe(manifest):
+    """What a result was made from, as a model's description tells it."""
+    path = os.path.join(manifest.directory, manifests.FILE_NAME)
+    return {
+        "sha256": manifests.hash_file(path),
+        "pairs": {
+            split: manifest.record_count(split) for split in manifests.SPLITS
+        },
+        "observations": {
+            split: sorted(
+                {
+                    source.observation_id
+                    for source in manifest.sources
+                    if source.split == split
+                }
+            )
+            for split in manifests.SPLITS
+        },
+        **{
+            name: manifest.parameters.get(name, [])
+            for name in ("blur_sigma", "noise_sigma")
+        },
+    }
 
 
 def _train(experiment, folder, stage, mean, steps):
@@ -221,6 +246,7 @@ def _train(experiment, folder, stage, mean, steps):
                 validate=_validator(
                     experiment,
                     mean.generator if mean else stage.generator,
+                    folder,
                     reporter,
                 ),
                 save=checkpoints.save,
@@ -253,7 +279,7 @@ def _batches(experiment, stage, start):
     return experiment.strategy.distribute_datasets_from_function(pipeline)
 
 
-def _validator(experiment, generator, reporter):
+def _validator(experiment, generator, folder, reporter):
     """Scores the generator on held-out pairs and draws some of them."""
     config = experiment.config
     if not experiment.manifest.record_count("validation"):
@@ -275,6 +301,7 @@ def _validator(experiment, generator, reporter):
 
     def validate(step):
         scores = validation.evaluate(generator, batches(config.batch_size))
+        folder.record("validation", {"step": step, **scores})
         reporter.validation(step, scores)
         reporter.panels(step, previews.panels(generator, preview_batch))
 
