@@ -1,4 +1,8 @@
-"""The folder of one stage: settings, checkpoints, logs, previews, result."""
+"""The folder of one stage: settings, checkpoints, logs, previews, result.
+
+Its records say what the result was made from and what it achieves; export
+puts them into the model's description.
+"""
 
 import dataclasses
 import json
@@ -82,11 +86,23 @@ class RunFolder:
     def claim(self, config):
         """Writes the settings into the folder, which is made if need be."""
         os.makedirs(self.path, exist_ok=True)
+        self._write(self._settings_path, _settings(config))
+
+    def record(self, name, data):
+        """Writes `<name>.json` into the folder, in the place of an older one.
+
+        Args:
+            name: "dataset" or "validation".
+            data: What JSON can hold.
+        """
+        self._write(os.path.join(self.path, f"{name}.json"), data)
+
+    def _write(self, path, data):
         with (
-            staging.staged(self._settings_path) as temporary,
+            staging.staged(path) as temporary,
             open(temporary, "w", encoding="utf-8") as file,
         ):
-            json.dump(_settings(config), file, indent=1)
+            json.dump(data, file, indent=1)
 
     @property
     def _settings_path(self):
