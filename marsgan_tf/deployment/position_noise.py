@@ -1,7 +1,7 @@
 """Unit Gaussian noise that belongs to a place of the scene.
 
-A draw is a function of row, column, channel, layer and seed alone, so an
-ensemble does not depend on tiles, threads or the order of work, and tiles
+But for rounding, a draw depends on row, column, channel, layer and seed alone:
+an ensemble is the same whatever the tiles, threads or order of work, and tiles
 join without a seam.
 """
 
