@@ -51,3 +51,7 @@ class Interrupted(MarsganError):
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
         self.signal_number = signal_number
+
+
+class PredictionError(MarsganError, RuntimeError):
+    """A tile could not be restored; the message names it."""

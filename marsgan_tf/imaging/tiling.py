@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+_UNIT_PX = 64
+
 
 @dataclasses.dataclass(frozen=True)
 class Window:
@@ -73,6 +75,8 @@ class Grid:
     """All tiles of an image, row by row.
 
     Sides are divided as evenly as they can be, so that no tile is a sliver.
+    Where `tile` is a multiple of 64, so are the borders between tiles: at four
+    times the sides, they then lie on those of a GeoTIFF's blocks.
 
     Args:
         height: Rows of the image.
@@ -163,10 +167,12 @@ def without_halo(pixels: np.ndarray, halo: int, scale: int) -> np.ndarray:
 
 
 def _divide(length: int, tile: int) -> list[tuple[int, int]]:
-    """Start and length of equal parts of at most `tile`."""
+    """Start and length of about equal parts of at most `tile`."""
+    unit = _UNIT_PX if tile % _UNIT_PX == 0 else 1
+    units = math.ceil(length / unit)
     count = math.ceil(length / tile)
-    edges = [length * index // count for index in range(count + 1)]
-    return [(a, b - a) for a, b in itertools.pairwise(edges)]
+    edges = [units * index // count * unit for index in range(count)]
+    return [(a, b - a) for a, b in itertools.pairwise([*edges, length])]
 
 
 def _mirrored(start: int, length: int, halo: int, size: int) -> np.ndarray:

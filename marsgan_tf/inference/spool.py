@@ -93,6 +93,11 @@ class Spool:
         self._ledger_end = 0
         self._checksums: dict[int, int] = {}
 
+    @property
+    def layer_names(self) -> frozenset[str]:
+        """Of the arrays that make up a tile."""
+        return frozenset(self._layers)
+
     def __contains__(self, index: int) -> bool:
         return index in self._checksums
 

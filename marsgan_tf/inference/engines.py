@@ -1,0 +1,116 @@
+"""Which engine predicts, and in which precision.
+
+An engine has `name`, `precision`, `concurrency` and `restore(lr)`, from
+`(batch, h, w, 1)` float32 to four times the sides; that of TensorFlow also
+has `sample`.
+"""
+
+import importlib.util
+import logging
+import os
+from typing import Any
+
+from marsgan_tf import errors, native_output
+from marsgan_tf.deployment.description import Degradation, Description
+
+_CPU_INFO = "/proc/cpuinfo"
+
+
+def open_engine(
+    name: str,
+    folder: str,
+    description: Description,
+    *,
+    precision: str,
+    degradation: Degradation,
+    threads: int,
+    samples: int,
+) -> Any:
+    """Loads a model into an engine.
+
+    Args:
+        name: "auto", "openvino" or "saved_model". By itself it is OpenVINO
+            where that is installed and there is no NVIDIA GPU, except for
+            ensembles, which TensorFlow alone draws.
+        folder: Of a model's version.
+        description: Its description.
+        precision: "auto", "float32" or "bfloat16". By itself it is bfloat16
+            where the processor computes in it.
+        degradation: What a conditioned model is told.
+        threads: Processor threads to use; 0 for all.
+        samples: Draws of the ensemble; 0 for the model without its noise.
+
+    Raises:
+        SettingsError: If OpenVINO is asked for and not installed, or for an
+            ensemble.
+        ModelError: If the engine cannot load the model.
+    """
+    if name == "auto":
+        name = _best(description, samples)
+    if name == "openvino" and samples:
+        raise errors.SettingsError(
+            "--samples needs --engine=saved_model: OpenVINO draws no noise"
+        )
+    load = {"openvino": _openvino, "saved_model": _saved_model}[name]
+    return load(
+        folder,
+        description,
+        precision=precision,
+        degradation=degradation,
+        threads=threads,
+    )
+
+
+def _best(description: Description, samples: int) -> str:
+    is_usable = (
+        importlib.util.find_spec("openvino") is not None
+        and description.precision == "float32"
+        and not samples
+        and not os.path.exists("/dev/nvidia0")
+    )
+    return "openvino" if is_usable else "saved_model"
+
+
+def _openvino(
+    folder: str, description: Description, *, precision: str, **settings: Any
+) -> Any:
+    handlers = list(logging.root.handlers)
+    try:
+        from marsgan_tf.inference import openvino_engine
+    except ImportError:
+        raise errors.SettingsError(
+            "--engine=openvino: OpenVINO is not installed: pip install -r "
+            "requirements-openvino.txt"
+        ) from None
+    logging.root.handlers[:] = handlers  # OpenVINO takes them off.
+    if precision == "auto":
+        is_able = openvino_engine.supports_bfloat16()
+        precision = "bfloat16" if is_able else "float32"
+    return openvino_engine.OpenVINOEngine(
+        folder, description, precision=precision, **settings
+    )
+
+
+def _saved_model(
+    folder: str, description: Description, *, precision: str, **settings: Any
+) -> Any:
+    with native_output.held_back():
+        from marsgan_tf.inference import saved_model_engine
+    if precision == "auto":
+        is_able = saved_model_engine.supports_bfloat16()
+        if is_able is None:
+            is_able = _processor_has_bfloat16()
+        precision = "bfloat16" if is_able else "float32"
+    return saved_model_engine.SavedModelEngine(
+        folder, description, precision=precision, **settings
+    )
+
+
+def _processor_has_bfloat16() -> bool:
+    """By Linux' list of the processor's features; elsewhere unknown: no."""
+    try:
+        with open(_CPU_INFO, encoding="utf-8") as file:
+            words = set(file.read().split())
+    except OSError:
+        return False
+    return bool(words & {"avx512_bf16", "amx_bf16", "bf16"})

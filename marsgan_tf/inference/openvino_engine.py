@@ -1,0 +1,158 @@
+"""Prediction by OpenVINO, the fastest engine on CPUs.
+
+It reads the SavedModel itself: TensorFlow is not loaded. The network runs as
+three models in a row, so that only its trunk computes in bfloat16: the first
+convolution sees the image and the last one makes it, and bfloat16 would round
+both to eight bits.
+"""
+
+import threading
+
+import numpy as np
+import openvino as ov
+
+from marsgan_tf import errors
+
+_HINTS = {"float32": "f32", "bfloat16": "bf16"}
+
+
+def supports_bfloat16():
+    """Whether the processor computes in bfloat16."""
+    return "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+class OpenVINOEngine:
+    """A model compiled for this machine's CPU.
+
+    Attributes:
+        name: "openvino".
+        precision: Of the trunk, "float32" or "bfloat16".
+        concurrency: Calls of `restore` that may run at once, each on its
+            share of the threads.
+
+    Args:
+        folder: Of a model's version.
+        description: Its `Description`.
+        precision: Of the trunk.
+        degradation: What a conditioned model is told.
+        threads: Processor threads to use; 0 for all.
+
+    Raises:
+        ModelError: If OpenVINO cannot use the model.
+    """
+
+    name = "openvino"
+
+    def __init__(self, folder, description, *, precision, degradation, threads):
+        if description.precision != "float32":
+            raise errors.ModelError(
+                f"{folder}: was exported with --precision="
+                f"{description.precision}, OpenVINO needs float32 and lowers "
+                "it itself; export it again, or use --engine=saved_model"
+            )
+        core = ov.Core()
+        try:
+            model = core.read_model(folder)
+        except RuntimeError as error:
+            raise errors.ModelError(
+                f"{folder}: OpenVINO cannot read it ({_first_line(error)}); "
+                "export it again, or use --engine=saved_model"
+            ) from None
+        if description.conditioned:
+            _tell(model, degradation)
+        self.precision = precision
+        self._parts = [
+            core.compile_model(part, "CPU", _settings(hint, threads))
+            for part, hint in zip(
+                _split(model), ("f32", _HINTS[precision], "f32"), strict=True
+            )
+        ]
+        self.concurrency = self._parts[1].get_property(
+            "OPTIMAL_NUMBER_OF_INFER_REQUESTS"
+        )
+        self._local = threading.local()
+
+    def restore(self, lr):
+        """Super-resolves `(batch, h, w, 1)` float32; any thread may call it."""
+        if not hasattr(self._local, "requests"):
+            self._local.requests = [
+                part.create_infer_request() for part in self._parts
+            ]
+        tensor = ov.Tensor(np.ascontiguousarray(lr))
+        for request in self._local.requests:
+            request.set_input_tensor(tensor)
+            request.infer()
+            tensor = request.get_output_tensor()
+        return tensor.data.copy()
+
+
+def _settings(hint, threads):
+    """Throughput: several tiles at once, each on few threads."""
+    settings = {
+        "INFERENCE_PRECISION_HINT": hint,
+        "PERFORMANCE_HINT": "THROUGHPUT",
+    }
+    if threads:
+        settings["INFERENCE_NUM_THREADS"] = threads
+    return settings
+
+
+def _split(model):
+    """The model up to its first convolution, the trunk, the last one on."""
+    convolutions = [
+        node
+        for node in model.get_ordered_ops()
+        if node.get_type_name() == "Convolution"
+    ]
+    image = model.get_parameters()
+    features = _biased(convolutions[0])
+    first = _parameter(features)
+    consumers = features.get_target_inputs()
+    head = ov.Model([features], image, "head")
+    for consumer in consumers:
+        consumer.replace_source_output(first.output(0))
+    maps = convolutions[-1].input_value(0)
+    last = _parameter(maps)
+    trunk = ov.Model([maps], [first], "trunk")
+    convolutions[-1].input(0).replace_source_output(last.output(0))
+    tail = ov.Model(model.get_results(), [last], "tail")
+    return head, trunk, tail
+
+
+def _biased(convolution):
+    """A convolution's output, with its bias added."""
+    (consumer,) = convolution.output(0).get_target_inputs()
+    return consumer.get_node().output(0)
+
+
+def _parameter(output):
+    return ov.opset13.parameter(
+        output.get_partial_shape(), output.get_element_type()
+    )
+
+
+def _tell(model, degradation):
+    """Feeds a constant degradation to the layer that takes it.
+
+    That layer's is the one matrix product with two inputs. Compilation then
+    folds everything up to the weights of the dense blocks.
+    """
+    found = [
+        node
+        for node in model.get_ordered_ops()
+        if node.get_type_name() == "MatMul"
+        and node.input_value(0).get_partial_shape()[-1] == 2
+    ]
+    if len(found) != 1:
+        raise errors.ModelError(
+            "OpenVINO cannot tell this model its degradation: use "
+            "--engine=saved_model"
+        )
+    pair = [[degradation.blur_sigma, degradation.noise_sigma]]
+    constant = ov.opset13.constant(np.float32(pair))
+    found[0].input(0).replace_source_output(constant.output(0))
+
+
+def _first_line(error):
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

@@ -1,0 +1,125 @@
+"""The prediction command: images, model and settings in, rasters out."""
+
+import os
+
+from absl import logging
+
+from marsgan_tf import errors, signals
+from marsgan_tf.config import PredictConfig
+from marsgan_tf.deployment import description as descriptions
+from marsgan_tf.imaging.stretch import Stretch
+from marsgan_tf.inference import engines, inputs
+from marsgan_tf.inference.settings import (
+    Model,
+    Options,
+    Targets,
+    check_targets,
+)
+from marsgan_tf.inference.super_resolve import super_resolve
+
+
+def predict(config: PredictConfig) -> None:
+    """Super-resolves what a config names.
+
+    With several images, one that fails stops no other; they are told at the
+    end.
+
+    Raises:
+        MarsganError: Of the only image; or that some failed.
+        Interrupted: On SIGTERM or SIGINT.
+    """
+    found = inputs.jobs(
+        inputs=config.input,
+        input_list=config.input_list,
+        output=config.output,
+        output_dir=config.output_dir,
+    )
+    if config.output_dir:
+        os.makedirs(config.output_dir, exist_ok=True)
+    options = _options(config)
+    targets = [
+        Targets(job.target, config.uncertainty_output, config.residual_output)
+        for job in found
+    ]
+    if len(found) == 1:  # Before the model is loaded, which takes a while.
+        check_targets(targets[0], options)
+    model = _load_model(config)
+    logging.info(
+        "%s %d by %s in %s",
+        model.description.name,
+        model.description.version,
+        model.engine.name,
+        model.engine.precision,
+    )
+    failures = []
+    with signals.collected() as received:
+        for job, wanted in zip(found, targets, strict=True):
+            try:
+                super_resolve(job.source, wanted, model, options, received)
+            except errors.Interrupted:
+                raise
+            except (errors.MarsganError, OSError) as error:
+                if len(found) == 1:
+                    raise
+                logging.error("error: %s", error)
+                failures.append(job.source)
+    if failures:
+        raise errors.PredictionError(
+            f"{len(failures)} of {len(found)} images failed: "
+            f"{', '.join(failures)}; the lines above say why"
+        )
+
+
+def _load_model(config: PredictConfig) -> Model:
+    folder = descriptions.find(config.model)
+    description = descriptions.load(folder)
+    degradation = descriptions.Degradation(
+        blur_sigma=_told(config.blur_sigma, description.degradation.blur_sigma),
+        noise_sigma=_told(
+            config.noise_sigma, description.degradation.noise_sigma
+        ),
+    )
+    engine = engines.open_engine(
+        config.engine,
+        folder,
+        description,
+        precision=config.precision,
+        degradation=degradation,
+        threads=config.threads,
+        samples=config.samples,
+    )
+    return Model(
+        engine=engine, description=description, degradation=degradation
+    )
+
+
+def _told(given: float, recorded: float) -> float:
+    return given if given >= 0 else recorded
+
+
+def _options(config: PredictConfig) -> Options:
+    return Options(
+        bands=config.bands,
+        nodata=config.nodata[0] if config.nodata else None,
+        color=config.color,
+        pan_band=config.pan_band,
+        stretch=_stretch(config.stretch),
+        tile=config.tile,
+        halo=config.halo,
+        samples=config.samples,
+        seed=config.seed,
+        project=config.consistency == "project",
+        file_format=config.format,
+        overviews=config.overviews,
+        overwrite=config.overwrite,
+        resume=config.resume,
+    )
+
+
+def _stretch(text: str) -> Stretch | str | None:
+    if text == "auto":
+        return None
+    if text == "none":
+        return text
+    low, high = text.split(",")
+    return Stretch(float(low), float(high))

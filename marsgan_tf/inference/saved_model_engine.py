@@ -1,0 +1,88 @@
+"""Prediction by TensorFlow in this process, on its GPU where it has one."""
+
+import numpy as np
+import tensorflow as tf
+
+from marsgan_tf import errors
+
+
+class SavedModelEngine:
+    """An exported model, run by TensorFlow.
+
+    Attributes:
+        name: "saved_model".
+        precision: Of the dense blocks, "float32" or "bfloat16".
+        concurrency: Calls that may run at once: one, on all threads.
+
+    Args:
+        folder: Of a model's version.
+        description: Its `Description`.
+        precision: Of the dense blocks.
+        degradation: What a conditioned model is told.
+        threads: Processor threads to use; 0 for all.
+
+    Raises:
+        ModelError: If TensorFlow cannot load the model.
+    """
+
+    name = "saved_model"
+    concurrency = 1
+
+    def __init__(self, folder, description, *, precision, degradation, threads):
+        if threads:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+        try:
+            self._loaded = tf.saved_model.load(folder)
+            self._restore = self._loaded.signatures[precision]
+        except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
+            raise errors.ModelError(
+                f"{folder}: TensorFlow cannot load it "
+                f"({' '.join(str(error).split())[:200]}); export it again"
+            ) from None
+        self._sample = self._loaded.signatures.get("sample")
+        self.precision = precision
+        self._told = {}
+        if description.conditioned:
+            pair = [[degradation.blur_sigma, degradation.noise_sigma]]
+            self._told = {"degradation": tf.constant(pair, tf.float32)}
+
+    def restore(self, lr):
+        """Super-resolves `(batch, h, w, 1)` float32."""
+        return self._run(self._restore, lr)
+
+    def sample(self, lr, *, row, col, seed):
+        """One draw of the noise ensemble, a function of place and seed.
+
+        Args:
+            lr: `(batch, h, w, 1)` float32.
+            row: Of the first pixel in its scene, which may be negative.
+            col: Likewise.
+            seed: Integer of 31 bits.
+        """
+        if self._sample is None:  # All noise weights are zero.
+            return self.restore(lr)
+        return self._run(
+            self._sample,
+            lr,
+            origin=tf.constant([row, col], tf.int32),
+            seed=tf.constant(seed, tf.int32),
+        )
+
+    def _run(self, function, lr, **inputs):
+        try:
+            answer = function(
+                lr=tf.constant(lr, tf.float32), **inputs, **self._told
+            )
+            return np.asarray(answer["sr"])
+        except tf.errors.ResourceExhaustedError:
+            raise errors.OutOfMemoryError(
+                "the memory does not suffice: set a smaller --tile"
+            ) from None
+
+
+def supports_bfloat16():
+    """Whether a GPU here computes in bfloat16; None without a GPU."""
+    devices = tf.config.list_physical_devices("GPU")
+    details = [tf.config.experimental.get_device_details(d) for d in devices]
+    capabilities = [d.get("compute_capability", (0, 0)) for d in details]
+    return min(capabilities) >= (8, 0) if capabilities else None

@@ -1,0 +1,106 @@
+"""An open image as prediction reads it: chosen bands, and where they are valid.
+
+What memory it takes does not depend on the image, but for GDAL's cache of one
+row of tiles.
+"""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from marsgan_tf import errors
+from marsgan_tf.imaging import gdal, raster
+from marsgan_tf.imaging.raster import RasterReader
+from marsgan_tf.imaging.tiling import Window
+
+# Rows that GDAL keeps decoded: those of the tiles in work, and some.
+_LEAST_CACHE_BYTES = 32 * 2**20
+_CACHE_MARGIN = 1.25
+
+
+@dataclasses.dataclass(frozen=True)
+class Scene:
+    """Bands of an open image.
+
+    Attributes:
+        reader: The image.
+        bands: Band numbers from 1, in the order wanted.
+        nodata: Value of pixels without data, or None.
+    """
+
+    reader: RasterReader
+    bands: tuple[int, ...]
+    nodata: float | None
+
+    @property
+    def path(self) -> str:
+        """The file."""
+        return self.reader.path
+
+    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
+        """Reads a window.
+
+        Returns:
+            Pixels `(height, width, bands)` in the file's dtype, and of the
+            same shape where they are valid.
+
+        Raises:
+            errors.RasterError: If the file is damaged there.
+        """
+        place = (window.row, window.col, window.height, window.width)
+        pixels = self.reader.read(*place, bands=self.bands)
+        masks = [self.reader.read_valid(*place, bands=[b]) for b in self.bands]
+        valid = np.stack(masks, axis=-1)
+        if self.nodata is not None:
+            valid &= pixels != self.nodata
+        return pixels, valid
+
+
+@contextlib.contextmanager
+def open_scene(
+    path: str, *, bands: Sequence[int], nodata: float | None, rows: int
+) -> Iterator[Scene]:
+    """Opens an image for prediction.
+
+    Args:
+        path: The file.
+        bands: Band numbers from 1; empty for all.
+        nodata: Value of pixels without data; None for the file's own.
+        rows: That are read again and again, tile by tile.
+
+    Raises:
+        errors.RasterError: If it is no image, lacks a band, or cannot hold
+            the no-data value.
+    """
+    with raster.open_raster(path) as reader:
+        chosen = tuple(bands) or tuple(range(1, reader.band_count + 1))
+        if not all(1 <= band <= reader.band_count for band in chosen):
+            raise errors.RasterError(
+                f"{path}: has {reader.band_count} band(s), --bands="
+                f"{','.join(map(str, chosen))} asks for others"
+            )
+        own = reader.nodata if nodata is None else nodata
+        if nodata is not None and not _holds(reader.dtype, nodata):
+            raise errors.RasterError(
+                f"{path}: its pixels are {reader.dtype} and never "
+                f"--nodata={nodata:g}; give a value they can have"
+            )
+        with gdal.block_cache(_cache_bytes(reader, rows)):
+            yield Scene(reader, chosen, own)
+
+
+def _holds(dtype: np.dtype, value: float) -> bool:
+    if dtype.kind == "f":
+        return True
+    limits = np.iinfo(dtype)
+    return limits.min <= value <= limits.max and value == int(value)
+
+
+def _cache_bytes(reader: RasterReader, rows: int) -> int:
+    """What keeps a row of tiles decoded, so that no block is decoded twice."""
+    kept = reader.height if reader.decodes_whole else rows + reader.block_height
+    row_bytes = reader.width * reader.band_count * reader.dtype.itemsize
+    needed = int(min(kept, reader.height) * row_bytes * _CACHE_MARGIN)
+    return max(needed, _LEAST_CACHE_BYTES)
