@@ -10,7 +10,7 @@ import pytest
 from marsgan_tf import config as configs
 
 ROOT = pathlib.Path(__file__).parent.parent
-COMMANDS = ["marsgan_tf.train", "marsgan_tf.interpolate"]
+COMMANDS = ["marsgan_tf.train", "marsgan_tf.interpolate", "marsgan_tf.export"]
 
 
 def call(*arguments, **options):
