@@ -6,8 +6,11 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from PIL import Image
+
+from marsgan_tf.imaging import enlarge, raster
 
 ROOT = pathlib.Path(__file__).parent.parent
 # Measured: +0.75 dB; another processor's rounding moves it by hundredths.
@@ -35,6 +38,23 @@ def test_quickstart_passes_bicubic(tmp_path):
     with Image.open(pictures[-1]) as picture:
         assert picture.width > 4 * 96
     assert (tmp_path / "run/psnr/generator.keras").is_file()
+    strip = {
+        name: read(tmp_path / "strip" / f"{name}.tif")
+        for name in ("strip", "strip_sr", "strip_1m")
+    }
+    bicubic = enlarge.enlarge(strip["strip"].astype(np.float32))
+    assert rms(strip["strip_sr"], strip["strip_1m"]) < 0.95 * rms(
+        bicubic, strip["strip_1m"]
+    )
+
+
+def read(path):
+    with raster.open_raster(path) as reader:
+        return reader.read()[..., 0]
+
+
+def rms(image, reference):
+    return np.sqrt(np.mean((image.astype(np.float64) - reference) ** 2))
 
 
 def test_outside_of_the_repository_it_says_where_to_run(tmp_path):
