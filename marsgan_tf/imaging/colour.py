@@ -48,8 +48,8 @@ def recolour(
     Args:
         lr_rgb: `(height, width, 3)`, finite.
         hr_value: `(height * scale, width * scale)`.
-        black: Level from which saturation counts: 0, or the scene's smallest
-            number if that is negative.
+        black: Level from which saturation counts: 0, or the lowest end of
+            the bands' ranges if that is negative.
         scale: High over low resolution.
 
     Returns:

@@ -45,8 +45,8 @@ class Value:
     """HSV's value; hue and saturation are enlarged.
 
     Attributes:
-        black: Level from which saturation counts: 0, or the scene's minimum
-            where that is negative.
+        black: Level from which saturation counts: 0, or the lowest end of
+            the bands' ranges where that is negative.
     """
 
     mode: ClassVar[str] = "hsv"

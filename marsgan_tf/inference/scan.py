@@ -62,9 +62,11 @@ def survey(
             colour mode, or the file is damaged.
     """
     mode = _mode(scene, color, pan_band)
-    moments = colour.Moments(len(scene.bands)) if mode == "pan" else None
-    first = _preliminary(mode, len(scene.bands), pan_band)
-    tally = _Tally(first.count, scene.reader.height * scene.reader.width)
+    count, total = len(scene.bands), scene.reader.height * scene.reader.width
+    first = _preliminary(mode, count, pan_band)
+    tally = _Tally(first.count, total)
+    levels = _Tally(count, total) if mode == "hsv" else None
+    moments = colour.Moments(count) if mode == "pan" else None
     whole = tiling.Grid(
         scene.reader.height, scene.reader.width, _WINDOW_PX, halo=0
     )
@@ -73,16 +75,18 @@ def survey(
         # Also where there is no data, so that no NaN is ever compared.
         pixels = np.where(valid, pixels, pixels.dtype.type(0))
         tally.add(window, first.split(pixels), first.valid(valid), valid)
+        if levels is not None:
+            every = np.broadcast_to(first.valid(valid), valid.shape)
+            levels.add(window, pixels, every, valid)
         if moments is not None:
-            every = np.all(valid, axis=-1)
-            pan = pixels[..., pan_band - 1].astype(np.float64)
-            moments.add(pan, pixels.astype(np.float64), every)
+            bands = pixels.astype(np.float64)
+            pan = bands[..., pan_band - 1]
+            moments.add(pan, bands, _plausible(bands, valid))
     tally.require_data(scene.path)
     return Survey(
-        planes=_planes(mode, first, tally, pan_band, moments),
+        planes=_planes(first, pan_band, levels, moments),
         stretches=tuple(
-            stretch.fit(samples) if given is None else given
-            for samples in tally.samples()
+            fitted if given is None else given for fitted in tally.stretches()
         ),
         constant=tuple((tally.low == tally.high).tolist()),
         valid_share=tally.valid_count / tally.total,
@@ -133,8 +137,8 @@ class _Tally:
                 "--nodata and --bands"
             )
 
-    def samples(self) -> list[np.ndarray]:
-        return [np.concatenate(samples) for samples in self._samples]
+    def stretches(self) -> list[Stretch]:
+        return [stretch.fit(np.concatenate(s)) for s in self._samples]
 
 
 def _mode(scene: Scene, color: str, pan_band: int) -> str:
@@ -163,15 +167,33 @@ def _preliminary(mode: str, bands: int, pan_band: int) -> Planes:
     return EachBand(bands)
 
 
+def _plausible(bands: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Where all bands have data, none of it far out of its band's range.
+
+    A dead pixel, or a null value that the file does not declare, would alone
+    decide how bands vary together.
+    """
+    every = np.all(valid, axis=-1)
+    found = every.copy()
+    if every.any():
+        for band in np.moveaxis(bands, -1, 0):
+            fitted = stretch.fit(band[every])
+            width = fitted.high - fitted.low
+            found &= band >= fitted.low - width
+            found &= band <= fitted.high + width
+    return found
+
+
 def _planes(
-    mode: str,
     first: Planes,
-    tally: _Tally,
     pan_band: int,
+    levels: _Tally | None,
     moments: colour.Moments | None,
 ) -> Planes:
-    if mode == "hsv":
-        return Value(black=min(0.0, float(tally.low[0])))
+    """The planes, with what the whole scene tells of its colours."""
+    if levels is not None:
+        lows = [fitted.low for fitted in levels.stretches()]
+        return Value(black=min(0.0, *lows))
     if moments is not None:
         return Panchromatic(pan_band - 1, tuple(moments.gains().tolist()))
     return first
