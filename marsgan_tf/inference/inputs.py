@@ -7,7 +7,6 @@ import os
 from marsgan_tf import errors
 
 _SUFFIX = "_sr.tif"
-_EXTENSIONS = (".tif", ".tiff")
 _WILDCARDS = frozenset("*?[")
 
 
@@ -36,8 +35,8 @@ def jobs(
         output_dir: Folder of the results, or nothing.
 
     Raises:
-        errors.SettingsError: If there is no image, a result would replace an
-            image or another result, or its name has no TIFF extension.
+        errors.SettingsError: If there is no image, or a result would replace
+            an image or another result.
     """
     sources = _sources(inputs, input_list)
     if output:
@@ -62,13 +61,14 @@ def _sources(inputs: tuple[str, ...], input_list: str) -> list[str]:
         sources.extend(_matches(pattern))
     if not sources:
         raise errors.SettingsError(f"{input_list}: names no image")
-    return sorted(set(sources), key=sources.index)
+    return list(dict.fromkeys(sources))
 
 
 def _lines(path: str) -> list[str]:
     if not path:
         return []
-    with open(path, encoding="utf-8") as file:
+    # Names of files may be any bytes.
+    with open(path, encoding="utf-8-sig", errors="surrogateescape") as file:
         return [line.strip() for line in file if line.strip()]
 
 
@@ -101,7 +101,3 @@ def _check(found: list[Job]) -> None:
                 f"{job.target}; give them different names or folders"
             )
         owners[real] = job.source
-        if not job.target.lower().endswith(_EXTENSIONS):
-            raise errors.SettingsError(
-                f"{job.target}: must end in .tif, since results are GeoTIFFs"
-            )

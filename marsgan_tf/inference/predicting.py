@@ -42,7 +42,7 @@ def predict(config: PredictConfig) -> None:
         for job in found
     ]
     if len(found) == 1:  # Before the model is loaded, which takes a while.
-        check_targets(targets[0], options)
+        check_targets(found[0].source, targets[0], options)
     model = _load_model(config)
     logging.info(
         "%s %d by %s in %s",

@@ -10,6 +10,8 @@ from marsgan_tf import errors
 from marsgan_tf.deployment.description import Degradation, Description
 from marsgan_tf.imaging.stretch import Stretch
 
+_EXTENSIONS = (".tif", ".tiff")
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Model:
@@ -84,14 +86,26 @@ class Targets:
         return [p for p in (self.image, self.deviation, self.residual) if p]
 
 
-def check_targets(targets: Targets, options: Options) -> None:
+def check_targets(source: str, targets: Targets, options: Options) -> None:
     """Refuses results that exist, or that cannot be written.
 
     Raises:
-        errors.SettingsError: If one exists and may not be replaced, or its
+        errors.SettingsError: If one is the image itself or another result,
+            has no TIFF extension, exists and may not be replaced, or its
             folder is missing.
     """
+    taken = {os.path.realpath(source)}
     for path in targets.paths:
+        if os.path.realpath(path) in taken:
+            raise errors.SettingsError(
+                f"{path}: is the image to read or another result; give each "
+                "a name of its own"
+            )
+        taken.add(os.path.realpath(path))
+        if not path.lower().endswith(_EXTENSIONS):
+            raise errors.SettingsError(
+                f"{path}: must end in .tif, since results are GeoTIFFs"
+            )
         folder = folder_of(path)
         if not os.path.isdir(folder):
             raise errors.SettingsError(

@@ -46,7 +46,7 @@ def super_resolve(
         errors.PredictionError: If a tile cannot be restored.
         errors.Interrupted: On a signal; finished tiles are kept.
     """
-    settings.check_targets(targets, options)
+    settings.check_targets(source, targets, options)
     projection = None
     if options.project or targets.residual:
         projection = Projection(model.degradation.blur_sigma, SCALE)
