@@ -465,6 +465,9 @@ class PredictConfig:
             self.stretch in ("auto", "none") or _is_range(self.stretch),
             "auto, none or LO,HI with LO below HI",
         )
+        for name in ("blur_sigma", "noise_sigma"):
+            value = getattr(self, name)
+            require(name, value, math.isfinite(value), "finite")
         self._check_outputs()
 
     def _check_outputs(self) -> None:
