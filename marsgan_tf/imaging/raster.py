@@ -26,6 +26,7 @@ from marsgan_tf.imaging import (
     gdal_georeference,
     georeference,
     raster_checks,
+    raster_layout,
 )
 
 # Their masks only stand for values.
@@ -41,6 +42,10 @@ _ISIS_VALID = {
 }
 
 
+# Files beside an image that GDAL counts as its own and other programs make.
+_BESIDES_PIXELS = (".aux.xml", ".ovr")
+
+
 class RasterReader:
     """An open image; `open_raster` makes it and closes it.
 
@@ -48,12 +53,15 @@ class RasterReader:
 
     Attributes:
         path: The file, as it was asked for.
+        files: Those that hold the image: with a detached label also the pixels,
+            without overviews and what only describes it.
         driver: GDAL's name of the format: `GTiff`, `JP2OpenJPEG`, `ISIS3` ...
         width: Columns.
         height: Rows.
         band_count: Bands of data; an alpha band is not one of them.
         dtype: NumPy dtype, the same for all bands.
-        nodata: Value of pixels without data, or None.
+        nodata: Value of pixels without data, or None; also None where it does
+            not count.
         has_mask: Whether the file marks pixels without data otherwise than by
             a value: with an alpha band or a mask.
         georeference: Where the image lies: CRS, transform, ground control
@@ -72,17 +80,23 @@ class RasterReader:
             image, since both are one compressed block.
     """
 
-    def __init__(self, path: str, dataset: Any) -> None:
+    def __init__(
+        self, path: str, dataset: Any, *, heeds_nodata: bool = True
+    ) -> None:
         self._dataset = dataset
+        self._heeds_nodata = heeds_nodata
         self._bands = raster_checks.data_bands(dataset)
         self.path = path
+        self.files: tuple[str, ...] = _files(dataset)
         self.driver: str = dataset.driver
         self.width: int = dataset.width
         self.height: int = dataset.height
         self.band_count = len(self._bands)
         self.dtype = raster_checks.common_dtype(path, dataset, self._bands)
         first = self._bands[0] - 1
-        self.nodata: float | None = dataset.nodatavals[first]
+        self.nodata = (
+            _nodata(dataset, first, self.dtype) if heeds_nodata else None
+        )
         self.has_mask = _has_mask(dataset)
         self.georeference: georeference.Georeference = gdal_georeference.read(
             dataset
@@ -173,6 +187,8 @@ class RasterReader:
             warnings.simplefilter("ignore", rasterio.errors.NodataShadowWarning)
             masks = self._read(self._dataset.read_masks, indexes, window)
         valid = np.all(masks != 0, axis=0)
+        if not self._heeds_nodata and _masks_are_of_values(self._dataset):
+            valid = np.ones_like(valid)
         alpha = sorted(set(self._dataset.indexes) - set(self._bands))
         if alpha:
             opacity = self._read(self._dataset.read, alpha, window)
@@ -265,11 +281,15 @@ class RasterReader:
 
 
 @contextlib.contextmanager
-def open_raster(path: str) -> Iterator[RasterReader]:
+def open_raster(
+    path: str, *, heeds_nodata: bool = True
+) -> Iterator[RasterReader]:
     """Opens an image of any format that GDAL reads.
 
     Args:
         path: GeoTIFF, JPEG 2000, PNG, JPEG, ISIS cube, PDS label or image ...
+        heeds_nodata: Whether the file's no-data value counts. Without it,
+            NaN, ISIS' special values, masks and alpha bands still do.
 
     Yields:
         A `RasterReader`, closed at the end of the `with` block.
@@ -283,7 +303,7 @@ def open_raster(path: str) -> Iterator[RasterReader]:
     dataset = _open_dataset(path)
     try:
         raster_checks.require_image(path, dataset)
-        yield RasterReader(path, dataset)
+        yield RasterReader(path, dataset, heeds_nodata=heeds_nodata)
     finally:
         dataset.close()
 
@@ -303,6 +323,21 @@ def _open_dataset(path: str) -> Any:
         ) from error
 
 
+def _nodata(dataset: Any, index: int, dtype: np.dtype) -> float | None:
+    """A band's no-data value, if any pixel can have it."""
+    value: float | None = dataset.nodatavals[index]
+    is_held = value is not None and raster_layout.holds(dtype, value)
+    return value if is_held else None
+
+
+def _files(dataset: Any) -> tuple[str, ...]:
+    return tuple(
+        name
+        for name in dataset.files
+        if os.path.isfile(name) and not name.endswith(_BESIDES_PIXELS)
+    )
+
+
 def _has_mask(dataset: Any) -> bool:
     if "alpha" in raster_checks.colour_names(dataset):
         return True
@@ -311,6 +346,12 @@ def _has_mask(dataset: Any) -> bool:
     # A mask of each band by itself sets no flag.
     flags = {flag.name for flag in dataset.mask_flag_enums[0]}
     return not flags or "per_dataset" in flags
+
+
+def _masks_are_of_values(dataset: Any) -> bool:
+    """Whether masks stand for the no-data value, and for nothing else."""
+    flags = {flag.name for flag in dataset.mask_flag_enums[0]}
+    return "nodata" in flags or dataset.driver in _MASKS_OF_VALUES
 
 
 def _is_compressed(dataset: Any) -> bool:

@@ -69,7 +69,7 @@ class RasterLayout:
                 "`dtype` must be of integers of 8, 16 or 32 bits or of "
                 f"floats. Received: dtype={self.dtype}"
             )
-        if self.nodata is not None and not _holds(self.dtype, self.nodata):
+        if self.nodata is not None and not holds(self.dtype, self.nodata):
             raise ValueError(
                 "`nodata` must be a value of the pixels' dtype. Received: "
                 f"nodata={self.nodata}, dtype={self.dtype}"
@@ -87,7 +87,8 @@ class RasterLayout:
         return self.bands * self.dtype.itemsize
 
 
-def _holds(dtype: np.dtype, value: float) -> bool:
+def holds(dtype: np.dtype, value: float) -> bool:
+    """Whether a value, such as that of no data, can be a pixel's."""
     if dtype.kind == "f":
         return not math.isfinite(value) or abs(value) <= np.finfo(dtype).max
     limits = np.iinfo(dtype)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from marsgan_tf import errors
-from marsgan_tf.imaging import gdal, raster
+from marsgan_tf.imaging import gdal, raster, raster_layout
 from marsgan_tf.imaging.raster import RasterReader
 from marsgan_tf.imaging.tiling import Window
 
@@ -67,14 +67,15 @@ def open_scene(
     Args:
         path: The file.
         bands: Band numbers from 1; empty for all.
-        nodata: Value of pixels without data; None for the file's own.
+        nodata: Value of pixels without data, in the place of the file's own;
+            None for that.
         rows: That are read again and again, tile by tile.
 
     Raises:
         errors.RasterError: If it is no image, lacks a band, or cannot hold
             the no-data value.
     """
-    with raster.open_raster(path) as reader:
+    with raster.open_raster(path, heeds_nodata=nodata is None) as reader:
         chosen = tuple(bands) or tuple(range(1, reader.band_count + 1))
         if not all(1 <= band <= reader.band_count for band in chosen):
             raise errors.RasterError(
@@ -82,20 +83,13 @@ def open_scene(
                 f"{','.join(map(str, chosen))} asks for others"
             )
         own = reader.nodata if nodata is None else nodata
-        if nodata is not None and not _holds(reader.dtype, nodata):
+        if nodata is not None and not raster_layout.holds(reader.dtype, nodata):
             raise errors.RasterError(
                 f"{path}: its pixels are {reader.dtype} and never "
                 f"--nodata={nodata:g}; give a value they can have"
             )
         with gdal.block_cache(_cache_bytes(reader, rows)):
             yield Scene(reader, chosen, own)
-
-
-def _holds(dtype: np.dtype, value: float) -> bool:
-    if dtype.kind == "f":
-        return True
-    limits = np.iinfo(dtype)
-    return limits.min <= value <= limits.max and value == int(value)
 
 
 def _cache_bytes(reader: RasterReader, rows: int) -> int:
