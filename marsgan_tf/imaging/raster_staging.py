@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def staged(path: str) -> Iterator[str]:
+def staged(path: str, folder_name: str = "") -> Iterator[str]:
     """A name to write under; files go to their final name if all is well.
 
     The name lies in a folder of its own beside `path`, where drivers may put
@@ -17,12 +17,20 @@ def staged(path: str) -> Iterator[str]:
 
     Args:
         path: The final name.
+        folder_name: Of the folder beside `path`; by default a new one. If it
+            exists, it counts as left behind by a process that was killed, and
+            is emptied.
 
     Raises:
         OSError: If the folder cannot be written.
     """
     folder, name = os.path.split(os.path.abspath(path))
-    staging = tempfile.mkdtemp(prefix=f".{name}.", dir=folder)
+    if folder_name:
+        staging = os.path.join(folder, folder_name)
+        shutil.rmtree(staging, ignore_errors=True)
+        os.mkdir(staging)
+    else:
+        staging = tempfile.mkdtemp(prefix=f".{name}.", dir=folder)
     try:
         staged_path = os.path.join(staging, name)
         yield staged_path

@@ -42,6 +42,7 @@ def write_tiles(
     *,
     file_format: str = "GTiff",
     overviews: bool = False,
+    staging_name: str = "",
 ) -> None:
     """Writes a raster in tiles; the file appears whole or not at all.
 
@@ -65,6 +66,9 @@ def write_tiles(
             image in memory.
         overviews: Whether a GeoTIFF gets means of 2x2, 4x4 ... valid pixels,
             until the longer side is below 512.
+        staging_name: Of the folder beside `path` in which the file grows; by
+            default a new one. A caller that alone writes `path` gives the
+            same name again after it was killed, so that nothing is left.
 
     Raises:
         ValueError: If layout, format and tiles do not fit together.
@@ -81,7 +85,7 @@ def write_tiles(
     cache_bytes = max(_CACHE_BYTES, 2 * block_row)
     try:
         with (
-            raster_staging.staged(path) as staged,
+            raster_staging.staged(path, staging_name) as staged,
             gdal.block_cache(cache_bytes),
             rasterio.Env(**gdal.OPTIONS, GDAL_TIFF_INTERNAL_MASK="YES"),
         ):

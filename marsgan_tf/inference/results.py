@@ -1,20 +1,21 @@
-"""From finished tiles to files: rasters, and a sidecar that tells of them."""
+"""From finished tiles to rasters."""
 
 import dataclasses
-import json
 import math
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from marsgan_tf import __version__, staging
 from marsgan_tf.imaging import enlarge, raster_tiles
 from marsgan_tf.imaging.georeference import Georeference
 from marsgan_tf.imaging.raster_layout import RasterLayout
 from marsgan_tf.imaging.tiling import Grid, Window
 from marsgan_tf.inference.scene import Scene
-from marsgan_tf.inference.spool import Spool
+from marsgan_tf.inference.settings import Targets
+from marsgan_tf.inference.spool import Layer, Spool
+from marsgan_tf.inference.tile_restorer import SCALE, TileRestorer
 
 _TAG_PREFIX = "MARSGAN_"
 
@@ -34,6 +35,52 @@ class Output:
     layer: str
     layout: RasterLayout
     scale: int
+
+
+def plan(
+    scene: Scene,
+    restorer: TileRestorer,
+    targets: Targets,
+    facts: dict[str, Any],
+) -> tuple[list[Output], list[Layer]]:
+    """The rasters to write, and the layers of a tile that they need.
+
+    Args:
+        scene: The input.
+        restorer: Makes the layers.
+        targets: Where the rasters go.
+        facts: How they are made, as `sidecar.facts` tells it.
+    """
+    dtype, planes = restorer.dtype, restorer.survey.planes.count
+    has_mask = (
+        restorer.survey.has_invalid
+        and scene.nodata is None
+        and dtype.kind != "f"
+    )
+    told = ("model", "weights_sha256", "engine", "precision", "stretch")
+    layout = image_layout(
+        scene,
+        scale=SCALE,
+        has_mask=has_mask,
+        tags={name: facts[name] for name in told},
+    )
+    outputs = [Output(targets.image, "pixels", layout, SCALE)]
+    layers = [Layer("pixels", dtype.name, layout.bands, SCALE)]
+    if has_mask:
+        layers.append(Layer("valid", "uint8", 1, 1))
+    if restorer.projection is not None:
+        layers.append(Layer("residual", "float32", planes, 1))
+    if targets.deviation:
+        layers.append(Layer("deviation", "float32", planes, SCALE))
+    wanted = {"deviation": targets.deviation, "residual": targets.residual}
+    for layer in layers:
+        path = wanted.get(layer.name)
+        if path:
+            layout = plane_layout(
+                scene, scale=layer.scale, planes=planes, meaning=layer.name
+            )
+            outputs.append(Output(path, layer.name, layout, layer.scale))
+    return outputs, layers
 
 
 def image_layout(
@@ -95,8 +142,19 @@ def write(
     *,
     file_format: str,
     overviews: bool,
+    heed: Callable[[], None],
 ) -> None:
     """Writes a raster from the spool; it appears whole or not at all.
+
+    No other process may write the same raster meanwhile.
+
+    Args:
+        output: The raster.
+        spool: Its tiles.
+        grid: Where they lie.
+        file_format: "GTiff" or "COG".
+        overviews: Whether it gets them.
+        heed: Called between tiles; what it raises ends the writing.
 
     Raises:
         errors.RasterError: If it cannot be written.
@@ -104,6 +162,7 @@ def write(
 
     def tiles() -> Iterator[raster_tiles.Tile]:
         for index, core in enumerate(grid):
+            heed()
             window: Window = core.scaled(output.scale)
             valid = None
             if output.layout.has_mask:
@@ -118,29 +177,8 @@ def write(
         tiles,
         file_format=file_format,
         overviews=overviews,
+        staging_name=f".{os.path.basename(output.path)}.writing",
     )
-
-
-def write_sidecar(
-    path: str, facts: dict[str, Any], spool: Spool, grid: Grid
-) -> None:
-    """Writes `<path>.json`: how a raster was made, and the tiles' ledger."""
-    ledger = [
-        {**dataclasses.asdict(core), "crc32": f"{checksum:08x}"}
-        for core, checksum in zip(grid, spool.checksums(), strict=True)
-    ]
-    body = {"marsgan_tf": __version__, **facts, "tiles": ledger}
-    with (
-        staging.staged(sidecar_path(path)) as temporary,
-        open(temporary, "w", encoding="utf-8") as file,
-    ):
-        json.dump(body, file, indent=1)
-        file.write("\n")
-
-
-def sidecar_path(path: str) -> str:
-    """Where the sidecar of a raster lies."""
-    return f"{path}.json"
 
 
 def residual_rms(spool: Spool, grid: Grid) -> float:

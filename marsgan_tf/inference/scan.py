@@ -6,6 +6,7 @@ that is cut off, which is better told now than after hours.
 
 import dataclasses
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -47,7 +48,12 @@ class Survey:
 
 
 def survey(
-    scene: Scene, *, color: str, pan_band: int, given: Stretch | None
+    scene: Scene,
+    *,
+    color: str,
+    pan_band: int,
+    given: Stretch | None,
+    heed: Callable[[], None] | None = None,
 ) -> Survey:
     """Reads a scene once.
 
@@ -56,6 +62,7 @@ def survey(
         color: "hsv", "bands", "pan", or "auto": hsv for three bands.
         pan_band: Position among the chosen bands, from 1, for "pan".
         given: Range of all planes; None to fit each.
+        heed: Called between windows; what it raises ends the survey.
 
     Raises:
         errors.RasterError: If no pixel has data, the bands do not fit the
@@ -71,6 +78,8 @@ def survey(
         scene.reader.height, scene.reader.width, _WINDOW_PX, halo=0
     )
     for window in whole:
+        if heed is not None:
+            heed()
         pixels, valid = scene.read(window)
         # Also where there is no data, so that no NaN is ever compared.
         pixels = np.where(valid, pixels, pixels.dtype.type(0))

@@ -91,8 +91,8 @@ def check_targets(source: str, targets: Targets, options: Options) -> None:
 
     Raises:
         errors.SettingsError: If one is the image itself or another result,
-            has no TIFF extension, exists and may not be replaced, or its
-            folder is missing.
+            has no TIFF extension, is a folder, exists and may not be
+            replaced, or its own folder is missing.
     """
     taken = {os.path.realpath(source)}
     for path in targets.paths:
@@ -105,6 +105,10 @@ def check_targets(source: str, targets: Targets, options: Options) -> None:
         if not path.lower().endswith(_EXTENSIONS):
             raise errors.SettingsError(
                 f"{path}: must end in .tif, since results are GeoTIFFs"
+            )
+        if os.path.isdir(path):
+            raise errors.SettingsError(
+                f"{path}: is a folder; name a file, or use --output_dir"
             )
         folder = folder_of(path)
         if not os.path.isdir(folder):

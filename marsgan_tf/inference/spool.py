@@ -180,10 +180,8 @@ class Spool:
         """
         # Settings first: without them, what else is left counts for nothing.
         own = [spool_settings.NAME, _TILES, _LEDGER]
-        # And what was left of settings when a process was killed over them.
-        own += fnmatch.filter(
-            os.listdir(self._folder), f".partial.*.{spool_settings.NAME}"
-        )
+        # And what was left of a file when a process was killed over it.
+        own += fnmatch.filter(os.listdir(self._folder), ".partial.*")
         for name in own:
             with contextlib.suppress(FileNotFoundError):
                 os.remove(os.path.join(self._folder, name))

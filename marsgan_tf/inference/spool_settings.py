@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from marsgan_tf import errors, staging
@@ -57,15 +58,25 @@ def require_same(folder: str, now: Settings) -> None:
     """
     begun = read(folder)
     for part in _PARTS:
-        for name in {**now[part], **begun[part]}:
-            was, is_now = _text(begun[part], name), _text(now[part], name)
-            if was != is_now:
-                raise errors.SettingsError(
-                    f"{folder}: begun with {name}={was}, now {name}={is_now}: "
-                    "use the same, or --overwrite to start again"
-                )
+        different = first_difference(begun[part], now[part])
+        if different:
+            raise errors.SettingsError(
+                f"{folder}: begun with {different}: use the same, or "
+                "--overwrite to start again"
+            )
 
 
-def _text(values: dict[str, Any], name: str) -> str:
+def first_difference(
+    begun: Mapping[str, Any], now: Mapping[str, Any]
+) -> str | None:
+    """The first setting that differs, with both values; None if all agree."""
+    for name in {**now, **begun}:
+        was, is_now = _text(begun, name), _text(now, name)
+        if was != is_now:
+            return f"{name}={was}, now {name}={is_now}"
+    return None
+
+
+def _text(values: Mapping[str, Any], name: str) -> str:
     """A value as JSON: tuples like lists, and NaN like itself."""
     return json.dumps(values.get(name), sort_keys=True)

@@ -1,17 +1,26 @@
 """One scene from file to file: tiles through the network, kept as they come."""
 
-import dataclasses
-import hashlib
+import functools
 import os
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from absl import logging
 
 from marsgan_tf import errors
+from marsgan_tf.imaging.georeference import Georeference
 from marsgan_tf.imaging.stretch import Stretch
 from marsgan_tf.imaging.tiling import Grid, Window, read_with_halo
-from marsgan_tf.inference import results, scan, scene, settings, spool
+from marsgan_tf.inference import (
+    results,
+    scan,
+    scene,
+    settings,
+    sidecar,
+    spool,
+    spool_settings,
+)
 from marsgan_tf.inference.consistency import Projection
 from marsgan_tf.inference.overlap import overlapped
 from marsgan_tf.inference.settings import Model, Options, Targets
@@ -63,6 +72,14 @@ def super_resolve(
             color=options.color,
             pan_band=options.pan_band,
             given=_given_stretch(options.stretch, opened.reader.dtype),
+            heed=functools.partial(
+                _heed,
+                received,
+                lambda: (
+                    f"{source}: stopped before its first tile; the same "
+                    "command starts again"
+                ),
+            ),
         )
         reader = opened.reader
         restorer = TileRestorer(
@@ -87,14 +104,25 @@ def _predict(
     options: Options,
     received: list[int],
 ) -> None:
-    facts = _facts(opened, restorer, model, options)
-    outputs, layers = _plan(opened, restorer, targets, facts)
+    facts = sidecar.facts(opened, restorer, model, options)
+    told = {
+        **facts,
+        "format": options.file_format,
+        "overviews": options.overviews,
+    }
+    outputs, layers = results.plan(opened, restorer, targets, facts)
     folder, name = os.path.split(targets.image)
     partial = os.path.join(folder, f".{name}.partial")
     cores = list(restorer.grid)
-    settings.require_space(
-        partial, sum(layer.byte_count(c) for layer in layers for c in cores)
+    is_finished = (
+        options.resume
+        and not spool_settings.exist(partial)
+        and sidecar.is_finished(targets, told, overwrite=options.overwrite)
     )
+    if not is_finished:
+        settings.require_space(
+            partial, sum(layer.byte_count(c) for layer in layers for c in cores)
+        )
     with spool.open_spool(
         partial,
         cores,
@@ -103,30 +131,35 @@ def _predict(
         resume=options.resume,
         discard=options.overwrite,
     ) as tiles:
-        _restore_all(opened, restorer, tiles, received, partial)
-        if restorer.projection is not None:
-            rms = results.residual_rms(tiles, restorer.grid)
-            facts["residual_rms"] = rms
-            logging.info("residual of the degraded output: rms %.3g", rms)
-        for output in outputs:
-            results.write(
-                output,
-                tiles,
-                restorer.grid,
-                file_format=options.file_format,
-                overviews=options.overviews,
+        if not is_finished:
+            heed = functools.partial(
+                _heed,
+                received,
+                lambda: (
+                    f"{opened.path}: stopped, {tiles.done} of {len(cores)} "
+                    f"tiles are kept in {partial}; the same command with "
+                    "--resume goes on"
+                ),
             )
-        results.write_sidecar(targets.image, facts, tiles, restorer.grid)
+            _restore_all(opened, restorer, tiles, heed)
+            _write_all(outputs, restorer, tiles, told, options, heed)
+            sidecar.write(targets.image, told, tiles, restorer.grid, partial)
+        # Also what a process left that was killed over it.
         tiles.remove()
-    logging.info("%s: done", targets.image)
+    note = "finished before, left as it is" if is_finished else "done"
+    logging.info("%s: %s", targets.image, note)
+
+
+def _heed(received: list[int], message: Callable[[], str]) -> None:
+    if received:
+        raise errors.Interrupted(message(), received[0])
 
 
 def _restore_all(
     opened: scene.Scene,
     restorer: TileRestorer,
     tiles: spool.Spool,
-    received: list[int],
-    partial: str,
+    heed: Callable[[], None],
 ) -> None:
     """Restores the tiles that the spool does not have."""
     cores = list(restorer.grid)
@@ -147,13 +180,32 @@ def _restore_all(
         ):
             tiles.write(index, {n: arrays[n] for n in tiles.layer_names})
             progress.advance()
-            if received:
-                raise errors.Interrupted(
-                    f"{opened.path}: stopped, {tiles.done} of {len(cores)} "
-                    f"tiles are kept in {partial}; the same command with "
-                    "--resume goes on",
-                    received[0],
-                )
+            heed()
+
+
+def _write_all(
+    outputs: list[results.Output],
+    restorer: TileRestorer,
+    tiles: spool.Spool,
+    told: dict[str, Any],
+    options: Options,
+    heed: Callable[[], None],
+) -> None:
+    """Writes the rasters; `told` learns how well they agree with the input."""
+    if restorer.projection is not None:
+        rms = results.residual_rms(tiles, restorer.grid)
+        told["residual_rms"] = rms
+        logging.info("residual of the degraded output: rms %.3g", rms)
+    sidecar.remove(outputs[0].path)  # It would tell of another image.
+    for output in outputs:
+        results.write(
+            output,
+            tiles,
+            restorer.grid,
+            file_format=options.file_format,
+            overviews=options.overviews,
+            heed=heed,
+        )
 
 
 def _named(path: str, restorer: TileRestorer) -> Any:
@@ -203,89 +255,8 @@ def _given_stretch(
 
 
 def _warn(opened: scene.Scene) -> None:
-    if not opened.reader.is_georeferenced:
+    if opened.reader.georeference == Georeference():
         logging.warning(
             "%s: has no georeferencing, and neither will the output",
             opened.path,
         )
-
-
-def _facts(
-    opened: scene.Scene,
-    restorer: TileRestorer,
-    model: Model,
-    options: Options,
-) -> dict[str, Any]:
-    """All that the pixels depend on, for the sidecar and for resuming."""
-    survey = restorer.survey
-    return {
-        "input": os.path.basename(opened.path),
-        "input_sha256": _hash(opened.path),
-        "input_size": [opened.reader.height, opened.reader.width],
-        "bands": list(opened.bands),
-        "nodata": None if opened.nodata is None else repr(opened.nodata),
-        "valid_share": survey.valid_share,
-        "model": f"{model.description.name}/{model.description.version}",
-        "weights_sha256": model.description.weights_sha256,
-        "engine": model.engine.name,
-        "precision": model.engine.precision,
-        "degradation": dataclasses.asdict(model.degradation),
-        "color": {
-            "mode": survey.planes.mode,
-            **dataclasses.asdict(survey.planes),
-        },
-        "stretch": [[s.low, s.high] for s in survey.stretches],
-        "scale": SCALE,
-        "tile": options.tile,
-        "halo": restorer.grid.halo,
-        "consistency": "project" if options.project else "none",
-        "samples": options.samples,
-        "seed": options.seed,
-    }
-
-
-def _plan(
-    opened: scene.Scene,
-    restorer: TileRestorer,
-    targets: Targets,
-    facts: dict[str, Any],
-) -> tuple[list[results.Output], list[spool.Layer]]:
-    """The rasters to write, and the layers of a tile that they need."""
-    dtype, planes = restorer.dtype, restorer.survey.planes.count
-    has_mask = (
-        restorer.survey.has_invalid
-        and opened.nodata is None
-        and dtype.kind != "f"
-    )
-    told = ("model", "weights_sha256", "engine", "precision", "stretch")
-    layout = results.image_layout(
-        opened,
-        scale=SCALE,
-        has_mask=has_mask,
-        tags={name: facts[name] for name in told},
-    )
-    outputs = [results.Output(targets.image, "pixels", layout, SCALE)]
-    layers = [spool.Layer("pixels", dtype.name, layout.bands, SCALE)]
-    if has_mask:
-        layers.append(spool.Layer("valid", "uint8", 1, 1))
-    if restorer.projection is not None:
-        layers.append(spool.Layer("residual", "float32", planes, 1))
-    if restorer.samples:
-        layers.append(spool.Layer("deviation", "float32", planes, SCALE))
-    wanted = {"deviation": targets.deviation, "residual": targets.residual}
-    for layer in layers:
-        if wanted.get(layer.name):
-            plane_layout = results.plane_layout(
-                opened, scale=layer.scale, planes=planes, meaning=layer.name
-            )
-            outputs.append(
-                results.Output(
-                    wanted[layer.name], layer.name, plane_layout, layer.scale
-                )
-            )
-    return outputs, layers
-
-
-def _hash(path: str) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
