@@ -71,6 +71,49 @@ def write_gdal(
     return str(path)
 
 
+def write_geotiff(
+    path: pathlib.Path,
+    pixels: np.ndarray,
+    *,
+    valid: np.ndarray | None = None,
+    described: dict[str, object] | None = None,
+    tags: dict[str, str] | None = None,
+    **options: object,
+) -> str:
+    """Writes a GeoTIFF on Mars, if not told otherwise.
+
+    Args:
+        path: The file.
+        pixels: As above.
+        valid: `(height, width)`, for a mask inside the file.
+        described: Attributes of rasterio's dataset: `descriptions`, `units`,
+            `scales`, `offsets`, `colorinterp`.
+        tags: Metadata, name to text.
+        **options: Of GDAL's driver.
+    """
+    ground = {"crs": MARS_WKT, "transform": MARS_TRANSFORM}
+    write_gdal(path, pixels, "GTiff", **{**ground, **options})
+    with (
+        warnings.catch_warnings(),
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+    ):
+        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+        with rasterio.open(path, "r+") as dataset:
+            for name, value in (described or {}).items():
+                setattr(dataset, name, value)
+            dataset.update_tags(**(tags or {}))
+            if valid is not None:
+                dataset.write_mask(valid)
+    return str(path)
+
+
+def open_gdal(path: str | pathlib.Path, **options: object) -> object:
+    """Opens with rasterio, to look at a file without the code under test."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+        return rasterio.open(path, **options)
+
+
 def write_jp2(
     path: pathlib.Path, pixels: np.ndarray, tile: int, **options: object
 ) -> str:
