@@ -2,8 +2,8 @@
 
 It reads the SavedModel itself: TensorFlow is not loaded. The network runs as
 three models in a row, so that only its trunk computes in bfloat16: the first
-convolution sees the image and the last one makes it, and bfloat16 would round
-both to eight bits.
+convolution sees the image and the reconstruction makes it, and bfloat16 would
+round both to eight bits.
 """
 
 import threading
@@ -14,6 +14,9 @@ import openvino as ov
 from marsgan_tf import errors
 
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
+# First convolution of the reconstruction, from the end. ESRGAN's are the one
+# that closes the trunk, two that enlarge, and two at high resolution.
+_RECONSTRUCTION = {"marsgan": -1, "esrgan": -5}
 
 
 def supports_bfloat16():
@@ -61,11 +64,11 @@ class OpenVINOEngine:
         if description.conditioned:
             _tell(model, degradation)
         self.precision = precision
+        parts = _split(model, description.architecture["name"])
+        hints = ("f32", _HINTS[precision], "f32")
         self._parts = [
             core.compile_model(part, "CPU", _settings(hint, threads))
-            for part, hint in zip(
-                _split(model), ("f32", _HINTS[precision], "f32"), strict=True
-            )
+            for part, hint in zip(parts, hints, strict=True)
         ]
         self.concurrency = self._parts[1].get_property(
             "OPTIMAL_NUMBER_OF_INFER_REQUESTS"
@@ -78,12 +81,18 @@ class OpenVINOEngine:
             self._local.requests = [
                 part.create_infer_request() for part in self._parts
             ]
-        tensor = ov.Tensor(np.ascontiguousarray(lr))
-        for request in self._local.requests:
-            request.set_input_tensor(tensor)
-            request.infer()
-            tensor = request.get_output_tensor()
-        return tensor.data.copy()
+        head, trunk, tail = self._local.requests
+        features = _infer(head, ov.Tensor(np.ascontiguousarray(lr)))
+        maps = _infer(trunk, features)
+        both = [maps, features][: len(self._parts[2].inputs)]
+        return _infer(tail, *both).data.copy()
+
+
+def _infer(request, *tensors):
+    for index, tensor in enumerate(tensors):
+        request.set_input_tensor(index, tensor)
+    request.infer()
+    return request.get_output_tensor()
 
 
 def _settings(hint, threads):
@@ -97,26 +106,31 @@ def _settings(hint, threads):
     return settings
 
 
-def _split(model):
-    """The model up to its first convolution, the trunk, the last one on."""
-    convolutions = [
-        node
-        for node in model.get_ordered_ops()
-        if node.get_type_name() == "Convolution"
-    ]
-    image = model.get_parameters()
-    features = _biased(convolutions[0])
-    first = _parameter(features)
-    consumers = features.get_target_inputs()
-    head = ov.Model([features], image, "head")
+def _split(model, architecture):
+    """The model up to its first convolution, the trunk, the reconstruction.
+
+    The last takes what the trunk makes, and that of the first as well where
+    the trunk is closed by adding it.
+    """
+    image, results = model.get_parameters(), model.get_results()
+    convolutions = _of_type(model, "Convolution")
+    closing = convolutions[_RECONSTRUCTION[architecture]]
+    head, first = _cut(_biased(convolutions[0]), image, "head")
+    trunk, last = _cut(closing.input_value(0), [first], "trunk")
+    inputs = [last, first] if architecture == "esrgan" else [last]
+    return head, trunk, ov.Model(results, inputs, "tail")
+
+
+def _cut(output, inputs, name):
+    """The model up to an output, and what takes its place from there on."""
+    consumers = output.get_target_inputs()
+    before = ov.Model([output], inputs, name)
+    parameter = ov.opset13.parameter(
+        output.get_partial_shape(), output.get_element_type()
+    )
     for consumer in consumers:
-        consumer.replace_source_output(first.output(0))
-    maps = convolutions[-1].input_value(0)
-    last = _parameter(maps)
-    trunk = ov.Model([maps], [first], "trunk")
-    convolutions[-1].input(0).replace_source_output(last.output(0))
-    tail = ov.Model(model.get_results(), [last], "tail")
-    return head, trunk, tail
+        consumer.replace_source_output(parameter.output(0))
+    return before, parameter
 
 
 def _biased(convolution):
@@ -125,10 +139,10 @@ def _biased(convolution):
     return consumer.get_node().output(0)
 
 
-def _parameter(output):
-    return ov.opset13.parameter(
-        output.get_partial_shape(), output.get_element_type()
-    )
+def _of_type(model, name):
+    return [
+        node for node in model.get_ordered_ops() if node.get_type_name() == name
+    ]
 
 
 def _tell(model, degradation):
@@ -139,9 +153,8 @@ def _tell(model, degradation):
     """
     found = [
         node
-        for node in model.get_ordered_ops()
-        if node.get_type_name() == "MatMul"
-        and node.input_value(0).get_partial_shape()[-1] == 2
+        for node in _of_type(model, "MatMul")
+        if node.input_value(0).get_partial_shape()[-1] == 2
     ]
     if len(found) != 1:
         raise errors.ModelError(

@@ -34,7 +34,7 @@ class SavedModelEngine:
         try:
             self._loaded = tf.saved_model.load(folder)
             self._restore = self._loaded.signatures[precision]
-        except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
+        except (OSError, ValueError, LookupError, tf.errors.OpError) as error:
             raise errors.ModelError(
                 f"{folder}: TensorFlow cannot load it "
                 f"({' '.join(str(error).split())[:200]}); export it again"
