@@ -17,6 +17,7 @@ OWN_ROOMS = {
         "training",
         "deployment",
         "inference",
+        "assessment",
     )
 }
 # Prediction reads what an exported model is, not how it was made.
@@ -57,6 +58,8 @@ FORBIDDEN = {
             for room in ("imaging", "deployment", "inference")
         }
     ),
+    "marsgan_tf/assessment/*.py": FRAMEWORKS
+    | (OWN_ROOMS - {"marsgan_tf.imaging", "marsgan_tf.assessment"}),
     "pipelines/*.py": FRAMEWORKS,
 }
 # Package -> globs of the only files that import it, in functions or outside.

@@ -1,0 +1,1 @@
+"""How good a super-resolved image is: scores, edges, registration."""
