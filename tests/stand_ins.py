@@ -17,7 +17,7 @@ class Bicubic:
 
     Args:
         noise: Deviation of what `sample` adds: a function of place and seed.
-        error: Added to every answer, as a function of its shape.
+        error: Added to every answer, as a function of it.
         concurrency: Calls that may run at once.
     """
 
@@ -36,14 +36,14 @@ class Bicubic:
         self.threads.add(threading.current_thread().name)
         answer = np.stack([enlarge.enlarge(image) for image in lr])
         if self.error is not None:
-            answer = answer + self.error(answer.shape)
+            answer = answer + self.error(answer)
         return answer.astype(np.float32)
 
     def sample(self, lr, *, row, col, seed):
         answer = self.restore(lr)
         rows = 4 * row + np.arange(answer.shape[1])
         cols = 4 * col + np.arange(answer.shape[2])
-        phase = 12.9898 * rows[:, None] + 78.233 * cols + 37.719 * seed
+        phase = 12.9898 * rows[:, None] + 78.233 * cols + 2.399 * seed
         draw = np.sin(phase)[None, ..., None]
         return (answer + self.noise * draw).astype(np.float32)
 

@@ -138,14 +138,14 @@ class TileRestorer:
         self, plane: np.ndarray, index: int, origin: Any, inside: Any
     ) -> dict[str, np.ndarray]:
         """One plane of a tile and of what is seen around it."""
+        if self.survey.constant[index]:
+            return self._repeated(plane[inside])
         stretch = self.survey.stretches[index]
         width = stretch.high - stretch.low
         unit = (plane - stretch.low) / width
         shown = np.clip(unit, *_SHOWN)
         beyond = unit - shown
-        answer, deviation = self._through(
-            shown.astype(np.float32), origin, self.survey.constant[index]
-        )
+        answer, deviation = self._through(shown.astype(np.float32), origin)
         high_inside = tuple(
             slice(part.start * SCALE, part.stop * SCALE) for part in inside
         )
@@ -167,13 +167,19 @@ class TileRestorer:
         found["planes"] = answer * width + stretch.low
         return found
 
+    def _repeated(self, plane: np.ndarray) -> dict[str, np.ndarray]:
+        """A plane without any detail to restore, which thus stays exact."""
+        found = {"planes": enlarge.repeat(plane, SCALE)}
+        if self.projection is not None:
+            found["residual"] = np.zeros_like(plane)
+        if self.samples:
+            found["deviation"] = np.zeros_like(found["planes"])
+        return found
+
     def _through(
-        self, shown: np.ndarray, origin: Any, is_constant: bool
+        self, shown: np.ndarray, origin: Any
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """Through the network: the answer, and its deviation if asked for."""
-        if is_constant:
-            flat = enlarge.repeat(shown, SCALE)
-            return flat, np.zeros_like(flat) if self.samples else None
         batch = np.ascontiguousarray(shown[np.newaxis, ..., np.newaxis])
         if not self.samples:
             return self.engine.restore(batch)[0, ..., 0], None
