@@ -297,34 +297,36 @@ def test_holes_take_their_neighbours_values_for_the_engine(ground, has_data):
 
 
 @pytest.mark.parametrize("color", ["hsv", "bands"])
-def test_tiles_without_data_never_reach_the_engine(ground, color):
-    image = ground[..., None] * np.float32([1.0, 0.7, 0.4])
-    valid = np.zeros(image.shape, bool)
+def test_planes_without_data_never_reach_the_engine(ground, color):
+    valid = np.zeros((*ground.shape, 3), bool)
     valid[5:40, 5:40] = True
     valid[70:, 100:, 0] = True  # Of one band alone.
+    image = ground[..., None] * np.float32([1.0, 0.7, 0.4])
+    image[~valid] = np.nan
     engine = Bicubic()
     found = restored(
         image,
-        valid=valid,
         color=color,
         engine=engine,
         tile=30,
         projection=Projection(SIGMA),
         samples=2,
     )
-    tiles = {"hsv": valid.all(axis=-1), "bands": valid.any(axis=-1)}[color]
-    with_data = sum(
-        tiles[row : row + 30, col : col + 30].any()
+    has_data = valid if color == "bands" else valid[..., 1:2]
+    count = sum(
+        has_data[row : row + 30, col : col + 30, plane].any()
+        for plane in range(has_data.shape[-1])
         for row in range(0, 90, 30)
         for col in range(0, 150, 30)
     )
-    assert 0 < with_data < 15
-    planes = {"hsv": 1, "bands": 3}[color]
-    assert len(engine.seen) == 2 * with_data * planes
-    for name, scale in (("pixels", 4), ("deviation", 4), ("residual", 1)):
-        empty = np.isnan(found[name]).all(axis=-1)
-        mask = np.repeat(np.repeat(tiles, scale, 0), scale, 1)
-        np.testing.assert_array_equal(empty, ~mask)
+    assert count == {"hsv": 4, "bands": 14}[color]
+    assert len(engine.seen) == 2 * count
+    for name, expected in (
+        ("pixels", quadrupled(np.broadcast_to(has_data, valid.shape))),
+        ("deviation", quadrupled(has_data)),
+        ("residual", has_data),
+    ):
+        np.testing.assert_array_equal(np.isfinite(found[name]), expected)
 
 
 # Agreement with the input.

@@ -81,10 +81,7 @@ class TileRestorer:
         own = _within(core, seen, 0)
         valid_core = tile.valid[inside][own]
         planes = self.survey.planes
-        if not planes.valid(valid_core).any():
-            restored = self._nothing(core, tile.pixels.shape[-1])
-        else:
-            restored = self._restore(tile, inside, own)
+        restored = self._restore(tile, inside, own)
         arrays = {
             "pixels": self._masked(restored.pop("pixels"), valid_core),
             "valid": np.all(valid_core, axis=-1, keepdims=True).view(np.uint8),
@@ -97,19 +94,6 @@ class TileRestorer:
             ).astype(np.float32)
         return arrays
 
-    def _nothing(self, core: tiling.Window, bands: int) -> dict[str, Any]:
-        """Of a tile without data, so that the network need not see it."""
-        planes = self.survey.planes.count
-        low, high = (core.height, core.width), core.scaled(SCALE)
-        empty: dict[str, np.ndarray] = {
-            "pixels": np.zeros((high.height, high.width, bands))
-        }
-        if self.samples:
-            empty["deviation"] = np.zeros((high.height, high.width, planes))
-        if self.projection is not None:
-            empty["residual"] = np.zeros((*low, planes))
-        return empty
-
     def _restore(self, tile: LoadedTile, inside: Any, own: Any) -> dict:
         origin = (
             tile.core.row - self.grid.halo,
@@ -117,8 +101,12 @@ class TileRestorer:
         )
         pixels = self._filled(tile)
         planes = self.survey.planes.split(pixels)
+        valid = self.survey.planes.valid(tile.valid[inside][own])
+        is_flat = np.array(self.survey.constant) | ~valid.any(axis=(0, 1))
         columns = [
-            self._restore_plane(planes[..., index], index, origin, inside)
+            self._repeated(planes[inside][..., index])
+            if is_flat[index]
+            else self._restore_plane(planes[..., index], index, origin, inside)
             for index in range(self.survey.planes.count)
         ]
         merged = {
@@ -138,8 +126,6 @@ class TileRestorer:
         self, plane: np.ndarray, index: int, origin: Any, inside: Any
     ) -> dict[str, np.ndarray]:
         """One plane of a tile and of what is seen around it."""
-        if self.survey.constant[index]:
-            return self._repeated(plane[inside])
         stretch = self.survey.stretches[index]
         width = stretch.high - stretch.low
         unit = (plane - stretch.low) / width
@@ -168,7 +154,7 @@ class TileRestorer:
         return found
 
     def _repeated(self, plane: np.ndarray) -> dict[str, np.ndarray]:
-        """A plane without any detail to restore, which thus stays exact."""
+        """A plane that is constant, to the bit, or one without data here."""
         found = {"planes": enlarge.repeat(plane, SCALE)}
         if self.projection is not None:
             found["residual"] = np.zeros_like(plane)
