@@ -68,7 +68,7 @@ EXPECTED = {  # driver, dtype, bands, georeferenced, block height
     "float.tif": ("GTiff", "float32", 1, False, 20),
     "tiled.jp2": ("JP2OpenJPEG", "uint16", 1, True, 64),
     "single.jp2": ("JP2OpenJPEG", "uint16", 1, True, 80),
-    "grey.png": ("PNG", "uint8", 1, False, 80),
+    "grey.png": ("PNG", "uint8", 1, False, 1),
     "deep.png": ("PNG", "uint16", 1, False, 1),
     "attached.img": ("PDS", "int16", 2, True, 1),
     "detached.lbl": ("PDS", "uint16", 1, True, 1),
@@ -505,6 +505,14 @@ CUT_OFF = {
         ),
     ),
     "png": ("whole.png", FORMATS["deep.png"]),
+    "8-bit png": (
+        "whole8.png",
+        lambda p: rasters.write_gdal(
+            p,
+            np.random.default_rng(0).integers(0, 255, (300, 300), "u1"),
+            "PNG",
+        ),
+    ),
     "isis": ("whole.cub", FORMATS["real.cub"]),
     "pds": ("whole.img", FORMATS["attached.img"]),
     "envi": (
