@@ -23,6 +23,7 @@ flags.disclaim_key_flags()  # `--help` then lists them under the entry module.
 
 _USAGE_STATUS = 2
 _FAILURE_STATUS = 1
+_RASTERIO = "rasterio"
 _TENSORFLOW_SOURCE = os.path.join("tensorflow", "python", "")
 
 
@@ -105,11 +106,16 @@ def _set_up_logging() -> None:
     logging.set_verbosity(logging.INFO)
     handler = logging.get_absl_handler()
     handler.setFormatter(standard_logging.Formatter("%(message)s"))
-    handler.addFilter(
-        lambda record: (
-            record.levelno >= standard_logging.WARNING
-            or _TENSORFLOW_SOURCE not in record.pathname
-        )
+    handler.addFilter(_is_shown)
+
+
+def _is_shown(record: standard_logging.LogRecord) -> bool:
+    if record.name.partition(".")[0] == _RASTERIO:
+        # It raises its errors too.
+        return record.levelno == standard_logging.WARNING
+    return (
+        record.levelno >= standard_logging.WARNING
+        or _TENSORFLOW_SOURCE not in record.pathname
     )
 
 
