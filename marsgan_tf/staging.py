@@ -35,7 +35,8 @@ def staged(path: str, folder: str | None = None) -> Iterator[str]:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        if error.filename == temporary:
+        # A failed write names no file; an error of our own has its words.
+        if error.errno and error.filename in (None, temporary):
             error.filename, error.filename2 = path, None
         raise
     finally:
