@@ -18,7 +18,8 @@ from rasterio.control import GroundControlPoint
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.rpc import RPC
 
-from marsgan_tf.imaging import degrade
+from marsgan_tf.imaging import degrade, tiling
+from marsgan_tf.inference import scene
 
 TURNED = affine.Affine(5.5, 1.25, 120000.0, 0.75, -6.5, -48000.0)
 
@@ -458,3 +459,47 @@ def test_the_sidecar_hashes_what_a_label_points_to(tmp_path):
         name: hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
         for name in ("a.lbl", "a.dat")
     }
+
+
+def bytes_read():
+    """By this process so far, from any file, by Linux' count."""
+    path = pathlib.Path("/proc/self/io")
+    if not path.exists():
+        pytest.skip("the system does not count")
+    return int(path.read_text().split()[1])
+
+
+def in_strips(path):
+    return rasters.write_geotiff(path, image(900, 800, 3), compress="deflate")
+
+
+def in_tiles(path):
+    pixels = image(900, 800, 2, "uint16")
+    sides = {"blockxsize": 128, "blockysize": 128}
+    return rasters.write_geotiff(path, pixels, tiled=True, nodata=0, **sides)
+
+
+def with_mask_in_strips(path):
+    valid = np.random.default_rng(0).random((900, 800)) < 0.9
+    return rasters.write_geotiff(path, image(900, 800), valid=valid)
+
+
+def as_png(path):
+    return rasters.write_gdal(path, image(900, 800, 4), "PNG")
+
+
+@pytest.mark.parametrize(
+    "write", [in_strips, in_tiles, with_mask_in_strips, as_png]
+)
+def test_no_pixel_is_decoded_twice_in_a_row(tmp_path, monkeypatch, write):
+    """Tiles side by side share the blocks of their rows."""
+    path = write(tmp_path / "a")
+    size = (tmp_path / "a").stat().st_size
+    monkeypatch.setattr(scene, "_LEAST_CACHE_BYTES", 1)
+    grid = tiling.Grid(900, 800, tile=64, halo=16)
+    with scene.open_scene(path, bands=(), nodata=None, rows=96) as opened:
+        start = bytes_read()
+        for core in grid:
+            tiling.read_with_halo(lambda w: opened.read(w)[0], core, grid)
+        # The halos of two rows of tiles overlap.
+        assert 0.9 * size < bytes_read() - start < 2 * size

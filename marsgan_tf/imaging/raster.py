@@ -76,6 +76,7 @@ class RasterReader:
         block_height: Rows that decode together: strips whose borders are
             multiples of it decode nothing twice. Of a JPEG 2000 in one large
             tile, GDAL decodes 1024 rows by themselves.
+        block_width: Columns that decode together.
         decodes_whole: Whether the smallest window costs as much as the whole
             image, since both are one compressed block.
     """
@@ -114,6 +115,7 @@ class RasterReader:
         self.tags = {k: v for k, v in dataset.tags().items() if v}
         block = dataset.block_shapes[first]
         self.block_height: int = min(block[0], self.height)
+        self.block_width: int = min(block[1], self.width)
         self.decodes_whole = (
             block[0] >= self.height
             and block[1] >= self.width

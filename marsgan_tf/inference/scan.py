@@ -21,7 +21,9 @@ from marsgan_tf.inference.planes import (
 )
 from marsgan_tf.inference.scene import Scene
 
-_WINDOW_PX = 1024
+# Side of the windows that are read one after the other.
+WINDOW_PX = 256
+
 # Pixels of a plane that are looked at for its range, evenly spread.
 _SAMPLES = 4_000_000
 _HSV_BANDS = 3
@@ -75,7 +77,7 @@ def survey(
     levels = _Tally(count, total) if mode == "hsv" else None
     moments = colour.Moments(count) if mode == "pan" else None
     whole = tiling.Grid(
-        scene.reader.height, scene.reader.width, _WINDOW_PX, halo=0
+        scene.reader.height, scene.reader.width, WINDOW_PX, halo=0
     )
     for window in whole:
         if heed is not None:

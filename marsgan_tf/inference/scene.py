@@ -94,7 +94,15 @@ def open_scene(
 
 def _cache_bytes(reader: RasterReader, rows: int) -> int:
     """What keeps a row of tiles decoded, so that no block is decoded twice."""
+    # Tiles begin and end within blocks.
     kept = reader.height if reader.decodes_whole else rows + reader.block_height
-    row_bytes = reader.width * reader.band_count * reader.dtype.itemsize
-    needed = int(min(kept, reader.height) * row_bytes * _CACHE_MARGIN)
+    height = _whole_blocks(min(kept, reader.height), reader.block_height)
+    width = _whole_blocks(reader.width, reader.block_width)
+    # There may be an alpha band, and GDAL keeps a mask of bytes for each band.
+    pixel_bytes = (reader.band_count + 1) * (reader.dtype.itemsize + 1)
+    needed = int(height * width * pixel_bytes * _CACHE_MARGIN)
     return max(needed, _LEAST_CACHE_BYTES)
+
+
+def _whole_blocks(length: int, block: int) -> int:
+    return -(-length // block) * block

@@ -64,7 +64,7 @@ def super_resolve(
         source,
         bands=options.bands,
         nodata=options.nodata,
-        rows=options.tile + 2 * halo,
+        rows=max(options.tile + 2 * halo, scan.WINDOW_PX),
     ) as opened:
         _warn(opened)
         survey = scan.survey(
