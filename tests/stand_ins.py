@@ -9,7 +9,25 @@ from marsgan_tf.imaging import enlarge
 from marsgan_tf.imaging.tiling import Grid, read_with_halo
 from marsgan_tf.inference import scan
 from marsgan_tf.inference.scene import Scene
+from marsgan_tf.inference.settings import Options
 from marsgan_tf.inference.tile_restorer import LoadedTile, TileRestorer
+
+OPTIONS = Options(
+    bands=(),
+    nodata=None,
+    color="auto",
+    pan_band=1,
+    stretch=None,
+    tile=64,
+    halo=8,
+    samples=0,
+    seed=0,
+    project=False,
+    file_format="GTiff",
+    overviews=False,
+    overwrite=True,
+    resume=False,
+)
 
 
 class Bicubic:

@@ -2,28 +2,12 @@ import os
 import pathlib
 
 import pytest
+from stand_ins import OPTIONS
 
 from marsgan_tf import errors
 from marsgan_tf.inference import inputs, settings
 from marsgan_tf.inference.inputs import Job
-from marsgan_tf.inference.settings import Options, Targets
-
-OPTIONS = Options(
-    bands=(),
-    nodata=None,
-    color="auto",
-    pan_band=1,
-    stretch=None,
-    tile=64,
-    halo=8,
-    samples=0,
-    seed=0,
-    project=False,
-    file_format="GTiff",
-    overviews=False,
-    overwrite=True,
-    resume=False,
-)
+from marsgan_tf.inference.settings import Targets
 
 
 @pytest.fixture
