@@ -24,7 +24,7 @@ def coloured(gray):
 
 @pytest.fixture
 def small_windows(monkeypatch):
-    monkeypatch.setattr(scan, "_WINDOW_PX", 32)
+    monkeypatch.setattr(scan, "WINDOW_PX", 32)
 
 
 def test_range_is_that_of_all_valid_pixels(coloured):
@@ -66,7 +66,7 @@ def test_windows_do_not_matter(coloured, monkeypatch, color):
     monkeypatch.setattr(scan, "_SAMPLES", 2_000)
     found = []
     for side in (32, 50, 1024):
-        monkeypatch.setattr(scan, "_WINDOW_PX", side)
+        monkeypatch.setattr(scan, "WINDOW_PX", side)
         found.append(survey_of(scene_of(coloured), color=color))
     assert found[0].stretches == found[1].stretches == found[2].stretches
     assert found[0].constant == found[2].constant
@@ -77,7 +77,7 @@ def test_windows_do_not_matter(coloured, monkeypatch, color):
 
 def test_large_scenes_are_sampled_evenly(gray, monkeypatch):
     monkeypatch.setattr(scan, "_SAMPLES", gray.size // 9)
-    monkeypatch.setattr(scan, "_WINDOW_PX", 40)  # No multiple of the step.
+    monkeypatch.setattr(scan, "WINDOW_PX", 40)  # No multiple of the step.
     (found,) = survey_of(scene_of(gray)).stretches
     assert found == fit(gray[::3, ::3])
 
