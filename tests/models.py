@@ -36,22 +36,20 @@ def generator(kind):
 
 
 @functools.cache
-def exported(kind, precision="float32"):
+def exported(kind):
     """The folder of an exported model, as `--model` takes it.
 
     Args:
         kind: "plain", whose noise weights are 0; "noisy", whose are not;
             "conditioned", with noise too; or "esrgan".
-        precision: Of `serving_default`: "float32" or "bfloat16".
     """
     weights = os.path.join(_folder(), f"{kind}.keras")
     files.save_generator(generator(kind), weights)
-    output = os.path.join(_folder(), f"{kind}-{precision}")
+    output = os.path.join(_folder(), kind)
     exporting.export(
         config.ExportConfig(
             weights=weights,
             output=output,
-            precision=precision,
             blur_sigma=BLUR_SIGMA,
             noise_sigma=NOISE_SIGMA,
         )
