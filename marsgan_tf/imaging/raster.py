@@ -77,6 +77,8 @@ class RasterReader:
             multiples of it decode nothing twice. Of a JPEG 2000 in one large
             tile, GDAL decodes 1024 rows by themselves.
         block_width: Columns that decode together.
+        decoded_pixel_bytes: What GDAL keeps of a decoded pixel: all its bands,
+            and their masks where some pixels have no data.
         decodes_whole: Whether the smallest window costs as much as the whole
             image, since both are one compressed block.
     """
@@ -85,7 +87,6 @@ class RasterReader:
         self, path: str, dataset: Any, *, heeds_nodata: bool = True
     ) -> None:
         self._dataset = dataset
-        self._heeds_nodata = heeds_nodata
         self._bands = raster_checks.data_bands(dataset)
         self.path = path
         self.files: tuple[str, ...] = _files(dataset)
@@ -116,6 +117,12 @@ class RasterReader:
         block = dataset.block_shapes[first]
         self.block_height: int = min(block[0], self.height)
         self.block_width: int = min(block[1], self.width)
+        self._has_masks = not _is_all_valid(dataset) and (
+            heeds_nodata or not _masks_are_of_values(dataset)
+        )
+        self.decoded_pixel_bytes: int = dataset.count * (
+            self.dtype.itemsize + self._has_masks
+        )
         self.decodes_whole = (
             block[0] >= self.height
             and block[1] >= self.width
@@ -184,13 +191,15 @@ class RasterReader:
         """
         window = self._window(row, col, height, width)
         indexes = self._indexes(bands)
-        with warnings.catch_warnings():
-            # Of alpha and a no-data value rasterio heeds the value alone.
-            warnings.simplefilter("ignore", rasterio.errors.NodataShadowWarning)
-            masks = self._read(self._dataset.read_masks, indexes, window)
-        valid = np.all(masks != 0, axis=0)
-        if not self._heeds_nodata and _masks_are_of_values(self._dataset):
-            valid = np.ones_like(valid)
+        valid = np.ones((window.height, window.width), bool)
+        if self._has_masks:
+            with warnings.catch_warnings():
+                # Of alpha and a no-data value rasterio heeds the value alone.
+                warnings.simplefilter(
+                    "ignore", rasterio.errors.NodataShadowWarning
+                )
+                masks = self._read(self._dataset.read_masks, indexes, window)
+            valid = np.all(masks != 0, axis=0)
         alpha = sorted(set(self._dataset.indexes) - set(self._bands))
         if alpha:
             opacity = self._read(self._dataset.read, alpha, window)
@@ -348,6 +357,14 @@ def _has_mask(dataset: Any) -> bool:
     # A mask of each band by itself sets no flag.
     flags = {flag.name for flag in dataset.mask_flag_enums[0]}
     return not flags or "per_dataset" in flags
+
+
+def _is_all_valid(dataset: Any) -> bool:
+    """Whether no band has a mask of any kind."""
+    return all(
+        [flag.name for flag in flags] == ["all_valid"]
+        for flags in dataset.mask_flag_enums
+    )
 
 
 def _masks_are_of_values(dataset: Any) -> bool:

@@ -1,7 +1,6 @@
 """An open image as prediction reads it: chosen bands, and where they are valid.
 
-What memory it takes does not depend on the image, but for GDAL's cache of one
-row of tiles.
+What memory it takes does not depend on the image, but for `rows_cached`.
 """
 
 import contextlib
@@ -16,7 +15,7 @@ from marsgan_tf.imaging.raster import RasterReader
 from marsgan_tf.imaging.tiling import Window
 
 # Rows that GDAL keeps decoded: those of the tiles in work, and some.
-_LEAST_CACHE_BYTES = 32 * 2**20
+_LEAST_CACHE_BYTES = 16 * 2**20
 _CACHE_MARGIN = 1.25
 
 
@@ -60,7 +59,7 @@ class Scene:
 
 @contextlib.contextmanager
 def open_scene(
-    path: str, *, bands: Sequence[int], nodata: float | None, rows: int
+    path: str, *, bands: Sequence[int], nodata: float | None
 ) -> Iterator[Scene]:
     """Opens an image for prediction.
 
@@ -69,7 +68,6 @@ def open_scene(
         bands: Band numbers from 1; empty for all.
         nodata: Value of pixels without data, in the place of the file's own;
             None for that.
-        rows: That are read again and again, tile by tile.
 
     Raises:
         errors.RasterError: If it is no image, lacks a band, or cannot hold
@@ -88,8 +86,19 @@ def open_scene(
                 f"{path}: its pixels are {reader.dtype} and never "
                 f"--nodata={nodata:g}; give a value they can have"
             )
-        with gdal.block_cache(_cache_bytes(reader, rows)):
-            yield Scene(reader, chosen, own)
+        yield Scene(reader, chosen, own)
+
+
+@contextlib.contextmanager
+def rows_cached(scene: Scene, rows: int) -> Iterator[None]:
+    """Has GDAL keep rows decoded that are read tile by tile.
+
+    Args:
+        scene: The scene.
+        rows: That a row of tiles sees.
+    """
+    with gdal.block_cache(_cache_bytes(scene.reader, rows)):
+        yield
 
 
 def _cache_bytes(reader: RasterReader, rows: int) -> int:
@@ -98,9 +107,8 @@ def _cache_bytes(reader: RasterReader, rows: int) -> int:
     kept = reader.height if reader.decodes_whole else rows + reader.block_height
     height = _whole_blocks(min(kept, reader.height), reader.block_height)
     width = _whole_blocks(reader.width, reader.block_width)
-    # There may be an alpha band, and GDAL keeps a mask of bytes for each band.
-    pixel_bytes = (reader.band_count + 1) * (reader.dtype.itemsize + 1)
-    needed = int(height * width * pixel_bytes * _CACHE_MARGIN)
+    decoded_bytes = height * width * reader.decoded_pixel_bytes
+    needed = int(decoded_bytes * _CACHE_MARGIN)
     return max(needed, _LEAST_CACHE_BYTES)
 
 

@@ -61,27 +61,25 @@ def super_resolve(
         projection = Projection(model.degradation.blur_sigma, SCALE)
     halo = options.halo + (projection.reach_px if projection else 0)
     with scene.open_scene(
-        source,
-        bands=options.bands,
-        nodata=options.nodata,
-        rows=max(options.tile + 2 * halo, scan.WINDOW_PX),
+        source, bands=options.bands, nodata=options.nodata
     ) as opened:
         _warn(opened)
-        survey = scan.survey(
-            opened,
-            color=options.color,
-            pan_band=options.pan_band,
-            given=_given_stretch(options.stretch, opened.reader.dtype),
-            heed=functools.partial(
-                _heed,
-                received,
-                lambda: (
-                    f"{source}: stopped before its first tile; the same "
-                    "command starts again"
-                ),
-            ),
-        )
         reader = opened.reader
+        with scene.rows_cached(opened, scan.WINDOW_PX):
+            survey = scan.survey(
+                opened,
+                color=options.color,
+                pan_band=options.pan_band,
+                given=_given_stretch(options.stretch, reader.dtype),
+                heed=functools.partial(
+                    _heed,
+                    received,
+                    lambda: (
+                        f"{source}: stopped before its first tile; the same "
+                        "command starts again"
+                    ),
+                ),
+            )
         restorer = TileRestorer(
             engine=model.engine,
             survey=survey,
@@ -113,7 +111,8 @@ def _predict(
     outputs, layers = results.plan(opened, restorer, targets, facts)
     folder, name = os.path.split(targets.image)
     partial = os.path.join(folder, f".{name}.partial")
-    cores = list(restorer.grid)
+    grid = restorer.grid
+    cores = list(grid)
     is_finished = (
         options.resume
         and not spool_settings.exist(partial)
@@ -141,9 +140,10 @@ def _predict(
                     "--resume goes on"
                 ),
             )
-            _restore_all(opened, restorer, tiles, heed)
+            with scene.rows_cached(opened, grid.tile + 2 * grid.halo):
+                _restore_all(opened, restorer, tiles, heed)
             _write_all(outputs, restorer, tiles, told, options, heed)
-            sidecar.write(targets.image, told, tiles, restorer.grid, partial)
+            sidecar.write(targets.image, told, tiles, grid, partial)
         # Also what a process left that was killed over it.
         tiles.remove()
     note = "finished before, left as it is" if is_finished else "done"
