@@ -214,7 +214,7 @@ def untrustworthy():
         "constant": (np.ones((40, 40)), "constant"),
         "ramp": (cols + 0.3 * rows, "does not fit"),
         "wide blur": (step((cols + 0.2 * rows) / 14), "does not fit"),
-        "ridge": (np.exp(-((cols + 0.2 * rows) ** 2) / 4.5), "equally bright"),
+        "ridge": (np.exp(-((cols + 0.2 * rows) ** 2) / 4.5), "does not fit"),
         "arc": (step(60 - np.hypot(cols - 60, rows)), "crooked"),
         "waves": (step(cols + 1.5 * np.sin(rows / 4)), "crooked"),
         "noise": (rng.standard_normal((40, 40)), "."),

@@ -95,7 +95,7 @@ def first_guess(image: np.ndarray, valid: np.ndarray) -> EdgeLine:
     normal = np.linalg.eigh(tensor)[1][:, 1]
     rise = slope_rows * normal[0] + slope_cols * normal[1]
     if not rise.any():
-        raise EdgeError("the region is constant")
+        raise EdgeError("the region is constant, or too little of it is valid")
     if rise.sum() < 0.0:
         normal, rise = -normal, -rise
     weights = np.maximum(rise, 0.0) ** 2

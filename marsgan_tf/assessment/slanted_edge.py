@@ -96,12 +96,28 @@ def measure(region: np.ndarray, valid: np.ndarray | None = None) -> SlantedEdge:
     image, valid = _checked(region, valid)
     rows, cols = np.nonzero(valid)
     values = image[valid]
+    found, sigma = _locate(image, valid)
+    distance = found.line.distance(rows, cols)
+    erf = _fit(distance, values, sigma)
+    if found.residual_px > _MOST_LINE_RESIDUAL_SIGMAS * erf.sigma_px:
+        raise EdgeError(
+            f"the edge is crooked: it strays {found.residual_px:.2f} px from "
+            f"a line, and its blur has a sigma of {erf.sigma_px:.2f} px"
+        )
+    return _assemble(found, erf, distance, values)
+
+
+def _locate(
+    image: np.ndarray, valid: np.ndarray
+) -> tuple[edge_line.LineFit, float]:
+    """The line, refined until it stands still, and the edge's sigma, px."""
+    rows, cols = np.nonzero(valid)
     line = edge_line.first_guess(image, valid)
     sigma = _FIRST_SIGMA_PX
     for number in range(_ROUNDS):
         if number < _FITTED_ROUNDS:
-            fit = _fit(line.distance(rows, cols), values, sigma)
-            sigma = fit.sigma_px
+            distance = line.distance(rows, cols)
+            sigma = _fit(distance, image[valid], sigma).sigma_px
         found = edge_line.refine(
             image, valid, line, half_width_px=_WINDOW_SIGMAS * sigma + 1.0
         )
@@ -109,10 +125,7 @@ def measure(region: np.ndarray, valid: np.ndarray | None = None) -> SlantedEdge:
         line = found.line
         if moved < _STILL_PX:
             break
-    distance = line.distance(rows, cols)
-    fit = _fit(distance, values, sigma)
-    _check_fit(fit, distance, found.residual_px)
-    return _assemble(found, fit, distance, values)
+    return found, sigma
 
 
 def _checked(
@@ -151,8 +164,8 @@ def _fit(distance: np.ndarray, values: np.ndarray, sigma: float) -> ErfEdge:
     reach = min(fit.centre_px - distance.min(), distance.max() - fit.centre_px)
     if reach < _LEAST_REACH_SIGMAS * fit.sigma_px:
         raise EdgeError(
-            f"the rise, about {fit.sigma_px * edge_fit.RISE_PER_SIGMA:.1f} "
-            "px, does not fit into the region"
+            f"the rise, about {fit.sigma_px * edge_fit.RISE_PER_SIGMA:.1f} px "
+            f"at {reach:.1f} px from the side, does not fit into the region"
         )
     return fit
 
@@ -162,16 +175,6 @@ def _moved_px(old: EdgeLine, new: EdgeLine, shape: tuple[int, ...]) -> float:
     shift = abs(float(old.distance(np.asarray(new.row), np.asarray(new.col))))
     sine = old.normal_row * new.normal_col - old.normal_col * new.normal_row
     return shift + abs(sine) * max(shape) / 2
-
-
-def _check_fit(
-    fit: ErfEdge, distance: np.ndarray, line_residual: float
-) -> None:
-    if line_residual > _MOST_LINE_RESIDUAL_SIGMAS * fit.sigma_px:
-        raise EdgeError(
-            f"the edge is crooked: it strays {line_residual:.2f} px from a "
-            f"line, and its blur has a sigma of {fit.sigma_px:.2f} px"
-        )
 
 
 def _assemble(

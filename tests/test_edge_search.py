@@ -1,0 +1,199 @@
+import itertools
+
+import edges
+import numpy as np
+import pytest
+
+from marsgan_tf import errors
+from marsgan_tf.assessment import edge_search, regions, slanted_edge
+from marsgan_tf.assessment.regions import Region
+
+SIGMA = 0.9
+
+
+@pytest.fixture(scope="module")
+def scene():
+    noise = np.random.default_rng(0).standard_normal((160, 160))
+    return edges.blocks(160, 4, SIGMA) + 0.8 * noise
+
+
+@pytest.fixture(scope="module")
+def found(scene):
+    return edge_search.find_edges(scene, count=12)
+
+
+def test_as_many_as_wanted_and_none_overlap(found):
+    assert [region.name for region in found] == [
+        f"edge{number:02d}" for number in range(1, 13)
+    ]
+    for one, other in itertools.combinations(found, 2):
+        rows = set(range(one.row, one.row + one.height)) & set(
+            range(other.row, other.row + other.height)
+        )
+        cols = set(range(one.col, one.col + one.width)) & set(
+            range(other.col, other.col + other.width)
+        )
+        assert not (rows and cols)
+
+
+def test_all_are_the_scenes_edges(scene, found):
+    for region in found:
+        window = scene[
+            region.row : region.row + 20, region.col : region.col + 20
+        ]
+        edge = slanted_edge.measure(window)
+        assert edge.rise_px == pytest.approx(edges.rise_px(SIGMA), rel=0.1)
+        assert edge.contrast > 28
+        # The edge is the middle of its window.
+        assert np.hypot(edge.line.row - 9.5, edge.line.col - 9.5) < 1.5
+
+
+def test_best_first(scene, found):
+    """Merit is contrast over misfit; a faint block's edge comes last."""
+    measured = [slanted_edge.measure(region.crop(scene)) for region in found]
+    merits = [edge.contrast / edge.erf_residual for edge in measured]
+    assert merits == sorted(merits, reverse=True)
+
+
+def canvas():
+    return 100 + np.random.default_rng(1).normal(0, 1, (120, 120))
+
+
+def decoys():
+    """Strong contrasts of which none is a straight edge by itself."""
+    rows, cols = np.indices((120, 120)) - 60.0
+    distance = np.hypot(rows, cols)
+    texture = np.random.default_rng(2).normal(0, 25, (120, 120))
+    return {
+        "disc": 60.0 * (distance < 14),
+        "spot": 80.0 * np.exp(-(distance**2) / 8),
+        "ridge": 60.0 * np.exp(-((cols + 0.2 * rows) ** 2) / 4),
+        "stripes": 40.0 * np.sign(np.sin((cols + 0.1 * rows) / 2.5)),
+        "texture": texture,
+        "slope": 1.5 * cols,
+        "flat": np.zeros((120, 120)),
+    }
+
+
+@pytest.mark.parametrize("name", decoys())
+def test_decoys_are_not_edges(name):
+    image = canvas() + decoys()[name]
+    assert edge_search.find_edges(image, count=4) == []
+
+
+def test_windows_keep_off_pixels_without_data(scene):
+    valid = np.ones(scene.shape, bool)
+    valid[:, 70:90] = False
+    holed = scene.copy()
+    holed[100:104] = np.nan
+    holed[~valid] = -32768.0
+    places = edge_search.find_edges(holed, valid, count=8)
+    assert len(places) >= 4
+    for region in places:
+        assert np.isfinite(region.crop(holed)).all()
+        assert region.crop(valid).all()
+
+
+def test_blocks_of_the_search_leave_no_seam(scene, monkeypatch):
+    whole = edge_search.find_edges(scene, count=100)
+    monkeypatch.setattr(edge_search, "_BLOCK_PX", 37)
+    assert edge_search.find_edges(scene, count=100) == whole
+
+
+@pytest.mark.parametrize("factor, offset", [(1e-4, 0.0), (-3.0, 500.0)])
+def test_unit_does_not_matter(scene, found, factor, offset):
+    other = edge_search.find_edges(scene * factor + offset, count=12)
+    assert other == found
+
+
+def test_image_smaller_than_a_window():
+    assert edge_search.find_edges(canvas()[:15, :50], count=3) == []
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"image": np.zeros((9, 9, 1))}, r"`image`.*\(9, 9, 1\)"),
+        ({"image": np.zeros((9, 9)), "count": 0}, "`count`.*count=0"),
+        ({"image": np.zeros((9, 9)), "side_px": 8}, "`side_px`.*side_px=8"),
+    ],
+)
+def test_error_names_argument_and_value(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        edge_search.find_edges(**arguments)
+
+
+def test_scaled_region_is_the_same_ground():
+    region = Region("a", 3, 10, 20, 16)
+    assert region.scaled(4) == Region("a", 12, 40, 80, 64)
+    assert region.scaled(1) == region
+    # 3 and 23 times 2.5 are 7.5 and 57.5: ties go to the even neighbour.
+    assert region.scaled(2.5) == Region("a", 8, 25, 50, 40)
+    assert Region("b", 0, 0, 1, 1).scaled(0.2) == Region("b", 0, 0, 1, 1)
+
+
+def test_crop_is_a_view_and_never_short():
+    image = np.arange(30).reshape(5, 6)
+    crop = Region("a", 1, 2, 3, 4).crop(image)
+    np.testing.assert_array_equal(crop, image[1:4, 2:6])
+    with pytest.raises(ValueError, match="region b.*row 3, column 2"):
+        Region("b", 3, 2, 3, 4).crop(image)
+
+
+def test_regions_come_back(tmp_path):
+    path = tmp_path / "edges.csv"
+    written = [Region("dune, west", 3, 10, 20, 16), Region("ä", 0, 0, 1, 2)]
+    regions.write_regions(str(path), written)
+    assert path.read_text(encoding="utf-8").splitlines() == [
+        "name,row,col,height,width",
+        '"dune, west",3,10,20,16',
+        "ä,0,0,1,2",
+    ]
+    assert regions.read_regions(str(path), (23, 26)) == written
+
+
+def test_spreadsheets_way_of_writing_is_read(tmp_path):
+    path = tmp_path / "edges.csv"
+    text = "Width,note,ROW,name, col ,height\r\n16,x,3,a,10,20\r\n,,,,,\r\n"
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert regions.read_regions(str(path)) == [Region("a", 3, 10, 20, 16)]
+
+
+HEADER = "name,row,col,height,width\n"
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("", "line 1: no column name, row, col, height, width"),
+        ("name,row,col,height\na,1,2,3\n", "line 1: no column width"),
+        (HEADER, "holds no region"),
+        (HEADER + "a,1,2,3,4\nb,1,2,x,4\n", "line 3: 1,2,x,4 is no region"),
+        (HEADER + "a,1,2,3.5,4\n", "line 2: 1,2,3.5,4 is no region"),
+        (HEADER + "a,-1,2,3,4\n", "line 2: -1,2,3,4 is no region"),
+        (HEADER + "a,1,2,0,4\n", "line 2: 1,2,0,4 is no region"),
+        (HEADER + "a,1,2\n", "line 2: 3 cells"),
+        (HEADER + "a,1,2,3,4\na,9,2,3,4\n", "line 3: the name a stands twice"),
+        (HEADER + "a,1,2,3,4\nb,8,2,3,4\n", "line 3: the region b leaves"),
+    ],
+)
+def test_bad_file_is_told_in_one_line(tmp_path, text, message):
+    path = tmp_path / "edges.csv"
+    path.write_text(text)
+    with pytest.raises(errors.MarsganError) as caught:
+        regions.read_regions(str(path), (10, 10))
+    told = str(caught.value)
+    assert message in told
+    assert str(path) in told
+    assert "\n" not in told
+
+
+@pytest.mark.parametrize("kind", ["missing", "folder", "binary"])
+def test_file_that_is_no_text(tmp_path, kind):
+    path = tmp_path / "edges.csv"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "binary":
+        path.write_bytes(b"\x89PNG\r\n\x1a\n\xff\xfe\x00")
+    with pytest.raises(regions.RegionFileError, match=r"edges\.csv"):
+        regions.read_regions(str(path))
