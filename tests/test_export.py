@@ -17,12 +17,15 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tf2onnx.optimizer import transpose_optimizer
 from tiny_generators import images, scattered
 
 from marsgan_tf import __version__, config, errors, staging
 from marsgan_tf.deployment import (
     description,
     exporting,
+    folding,
+    forward,
     onnx,
     parity,
     saved_model,
@@ -313,6 +316,8 @@ def test_only_numbers_agree():
     spoilt[0, 20, 20] = np.nan
     with pytest.raises(errors.ModelError, match="mars/1: answers otherwise"):
         parity.compare(answer, spoilt, "float32", "mars/1")
+    with pytest.raises(errors.ModelError, match=r"shape \(1, 40, 44\) instea"):
+        parity.compare(answer, answer[..., 0], "float32", "mars/1")
     with pytest.raises(errors.ModelError, match="answers NaN or infinity"):
         parity.compare(spoilt, spoilt, "float32", "mars/1")
 
@@ -474,6 +479,29 @@ def test_onnx_answers_as_keras(tmp_path, architecture, options):
         assert found.shape == expected.shape
         error = np.abs(found - expected)[:, 1:-1, 1:-1]
         assert error.max() < 1e-4 * expected.std()
+
+
+@pytest.mark.parametrize("architecture", ["marsgan", "esrgan"])
+def test_onnx_keeps_its_axes_whatever_the_order_of_passes(
+    tmp_path, monkeypatch, architecture
+):
+    optimize = transpose_optimizer.TransposeOptimizer.optimize
+
+    def optimize_later(self, graph, iteration):
+        return optimize(self, graph, iteration) if iteration else graph
+
+    monkeypatch.setattr(
+        transpose_optimizer.TransposeOptimizer, "optimize", optimize_later
+    )
+    path, lr = str(tmp_path / "mars.onnx"), images(1, 5, 6)
+    network = folding.fold(scattered(architecture))
+    onnx.write(path, network)
+    np.testing.assert_allclose(
+        onnx.run(path, lr),
+        forward.restore(network, lr),
+        rtol=1e-4,
+        atol=1e-5,
+    )
 
 
 def test_onnx_replaces_nothing(weights, tmp_path):

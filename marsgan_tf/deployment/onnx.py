@@ -32,7 +32,10 @@ def write(path, network):
         ) from None
 
     def restore(lr, degradation=None):
-        return tf.identity(forward.restore(network, lr, degradation), "sr")
+        sr = forward.restore(network, lr, degradation)
+        # The one band taken away and given back: without it tf2onnx now and
+        # then, by the order of its passes, gives the answer a fifth axis.
+        return tf.identity(tf.squeeze(sr, -1)[..., None], "sr")
 
     signature = [tf.TensorSpec((None, None, None, 1), tf.float32, name="lr")]
     if network.is_conditioned:
@@ -41,7 +44,7 @@ def write(path, network):
         )
     logging.getLogger("tf2onnx").setLevel(logging.WARNING)
     tf2onnx.convert.from_function(
-        tf.function(restore),
+        tf.function(restore, autograph=False),
         input_signature=signature,
         opset=_OPSET,
         output_path=path,

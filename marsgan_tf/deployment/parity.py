@@ -37,13 +37,19 @@ def compare(expected, found, precision, path):
         the expected standard deviation.
 
     Raises:
-        ModelError: If they are larger than the tolerance, or the Keras model
-            does not answer with numbers.
+        ModelError: If they are larger than the tolerance, the shapes differ,
+            or the Keras model does not answer with numbers.
     """
     if not np.isfinite(expected).all():
         raise errors.ModelError(
             f"{path}: the generator answers NaN or infinity, so there is "
             "nothing to export; train it again from a sound checkpoint"
+        )
+    if found.shape != expected.shape:
+        raise errors.ModelError(
+            f"{path}: answers otherwise than the Keras model does, with the "
+            f"shape {found.shape} instead of {expected.shape}; nothing was "
+            "exported"
         )
     inner = (slice(None), *[slice(_RIM_PX, -_RIM_PX)] * 2)
     expected, found = expected[inner], found[inner]
