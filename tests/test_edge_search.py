@@ -95,14 +95,14 @@ def test_windows_keep_off_pixels_without_data(scene):
 
 
 def test_blocks_of_the_search_leave_no_seam(scene, monkeypatch):
-    whole = edge_search.find_edges(scene, count=100)
+    whole = edge_search.find_edges(scene[:120], count=100)
     monkeypatch.setattr(edge_search, "_BLOCK_PX", 37)
-    assert edge_search.find_edges(scene, count=100) == whole
+    assert edge_search.find_edges(scene[:120], count=100) == whole
+    assert len(whole) > 10
 
 
-@pytest.mark.parametrize("factor, offset", [(1e-4, 0.0), (-3.0, 500.0)])
-def test_unit_does_not_matter(scene, found, factor, offset):
-    other = edge_search.find_edges(scene * factor + offset, count=12)
+def test_unit_and_polarity_do_not_matter(scene, found):
+    other = edge_search.find_edges(0.05 - 1e-4 * scene, count=12)
     assert other == found
 
 
