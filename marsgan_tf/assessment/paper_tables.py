@@ -1,0 +1,141 @@
+"""The layouts of the paper's tables 2 and 3, for any images and edges."""
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from marsgan_tf.assessment import enhancement, tables
+from marsgan_tf.assessment.enhancement import EdgeRises, Summary
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageScores:
+    """A row of Table 2: one image in one crop.
+
+    Attributes:
+        crop: Name of the crop; empty for a whole image.
+        image: Name of the image.
+        psnr_db: Against the reference; None without one.
+        mssim: The same.
+        brisque: Lower is better; None if it was not computed.
+        piqe: Lower is better; the same.
+    """
+
+    crop: str
+    image: str
+    psnr_db: float | None = None
+    mssim: float | None = None
+    brisque: float | None = None
+    piqe: float | None = None
+
+
+_SCORES = (
+    tables.Column("psnr_db", "PSNR (dB)", 3),
+    tables.Column("mssim", "MSSIM", 4),
+    tables.Column("brisque", "BRISQUE", 2),
+    tables.Column("piqe", "PIQE", 2),
+)
+_RISES = (
+    tables.Column("lr_rise_px", "LR rise 10-90 % (SR px)", 2),
+    tables.Column("sr_rise_px", "SR rise 10-90 % (SR px)", 2),
+    tables.Column("enhancement_factor", "Enhancement factor", 3),
+)
+
+
+def score_table(
+    scores: Sequence[ImageScores],
+    title: str = "Image quality",
+) -> tables.Table:
+    """Table 2's layout: crop, image, four scores; then each image's means.
+
+    A mean is over the crops that have the score. Images stand in the order
+    in which they come first.
+    """
+    images = dict.fromkeys(score.image for score in scores)
+    return tables.Table(
+        title=title,
+        columns=(
+            tables.Column("crop", "Crop"),
+            tables.Column("image", "Image"),
+            *_SCORES,
+        ),
+        rows=tuple(dataclasses.asdict(score) for score in scores),
+        summary=tuple(_mean_scores(scores, image) for image in images),
+    )
+
+
+def edge_table(
+    edges: Sequence[EdgeRises],
+    title: str = "Slanted edges",
+    *,
+    confidence: float = 0.95,
+) -> tables.Table:
+    """Table 3's layout: per edge both rises, the region and their ratio.
+
+    Below stand mean, sample standard deviation and the ends of the means'
+    confidence interval.
+    """
+    rows: tuple[tables.Row, ...] = tuple(
+        {
+            "edge": edge.name,
+            "lr_rise_px": edge.lr_rise_px,
+            "sr_rise_px": edge.sr_rise_px,
+            "region": f"{edge.height} x {edge.width}",
+            "enhancement_factor": edge.factor,
+        }
+        for edge in edges
+    )
+    figures = {
+        "lr_rise_px": [edge.lr_rise_px for edge in edges],
+        "sr_rise_px": [edge.sr_rise_px for edge in edges],
+        "enhancement_factor": [edge.factor for edge in edges],
+    }
+    summaries = {
+        key: enhancement.summarise(column, confidence=confidence)
+        for key, column in figures.items()
+    }
+    return tables.Table(
+        title=title,
+        columns=(
+            tables.Column("edge", "Edge"),
+            *_RISES[:2],
+            tables.Column("region", "Region (LR px)"),
+            _RISES[2],
+        ),
+        rows=rows,
+        summary=_summary_rows(summaries, confidence),
+    )
+
+
+def _mean_scores(scores: Sequence[ImageScores], image: str) -> tables.Row:
+    chosen = [score for score in scores if score.image == image]
+    means = {
+        column.key: _mean(getattr(score, column.key) for score in chosen)
+        for column in _SCORES
+    }
+    return {"crop": "mean", "image": image, **means}
+
+
+def _summary_rows(
+    summaries: Mapping[str, Summary], confidence: float
+) -> tuple[tables.Row, ...]:
+    share = f"{100.0 * confidence:g} %"
+    fields = {
+        "mean": "mean",
+        "sample standard deviation": "deviation",
+        f"mean, {share} interval from": "low",
+        f"mean, {share} interval to": "high",
+    }
+    return tuple(
+        {
+            "edge": label,
+            **{key: getattr(one, field) for key, one in summaries.items()},
+        }
+        for label, field in fields.items()
+    )
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    known = [value for value in known if not math.isnan(value)]
+    return sum(known) / len(known) if known else None
