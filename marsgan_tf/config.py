@@ -413,7 +413,11 @@ class PredictConfig:
     overwrite: bool = option(
         False, "Replace outputs that exist, and leftovers of another run."
     )
-    resume: bool = option(False, "Go on with an interrupted run.")
+    resume: bool = option(
+        False,
+        "Go on with an interrupted run; results that are finished stay as they "
+        "are.",
+    )
 
     def __post_init__(self) -> None:
         require(
