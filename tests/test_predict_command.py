@@ -6,6 +6,7 @@ import sys
 import textwrap
 import time
 
+import forked
 import numpy as np
 import pytest
 import rasters
@@ -39,6 +40,12 @@ def whole(source, tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     predict(source, folder / "o.tif", **MANY)
     return contents(folder)
+
+
+@pytest.fixture(scope="module")
+def command():
+    with forked.commands() as run:
+        yield run
 
 
 def contents(folder):
@@ -124,45 +131,48 @@ os.{function} = dying
     ],
 )
 def test_killed_between_two_files_nothing_is_left(
-    source, whole, tmp_path, function, name, left
+    command, source, whole, tmp_path, function, name, left
 ):
     arguments = flags(source, tmp_path / "o.tif", **MANY)
-    process = start(arguments, DYING.format(function=function, name=name))
-    assert finish(process)[0] == -signal.SIGKILL
+    status, _ = command(arguments, DYING.format(function=function, name=name))
+    assert status == -signal.SIGKILL
     assert hidden(tmp_path)
     assert sorted(set(os.listdir(tmp_path)) - set(hidden(tmp_path))) == left
     predict(source, tmp_path / "o.tif", resume=True, **MANY)
     assert contents(tmp_path) == whole
 
 
-@pytest.fixture
-def stopped(source, tmp_path):
-    """A folder in which a prediction was killed."""
-    process = start_and_wait(
-        flags(source, tmp_path / "o.tif", **MANY), tmp_path
-    )
-    process.kill()
-    process.communicate()
-    return tmp_path
+DYING_AT_A_TILE = """
+import os, signal
+from marsgan_tf.inference.spool import Spool
+whole = Spool.write
+def dying(spool, index, arrays):
+    if spool.done == 40:
+        os.kill(os.getpid(), signal.SIGKILL)
+    whole(spool, index, arrays)
+Spool.write = dying
+"""
 
 
-def test_what_was_kept_is_told_and_may_be_dropped(source, stopped, whole):
-    output, before = stopped / "o.tif", contents(stopped / ".o.tif.partial")
-    done = kept(stopped)
-    status, text = finish(start(flags(source, output, **MANY)))
+def test_what_was_kept_is_told_and_may_be_dropped(
+    command, source, whole, tmp_path
+):
+    output, partial = tmp_path / "o.tif", tmp_path / ".o.tif.partial"
+    status, _ = command(flags(source, output, **MANY), DYING_AT_A_TILE)
+    assert status == -signal.SIGKILL
+    before = contents(partial)
+    status, text = command(flags(source, output, **MANY))
     assert status == 1
     assert text.splitlines()[-1] == (
-        f"error: {stopped}/.o.tif.partial: holds {done} of {TILES} tiles of a "
-        "prediction that was interrupted: --resume goes on with it, "
-        "--overwrite starts again"
+        f"error: {partial}: holds 40 of {TILES} tiles of a prediction that "
+        "was interrupted: --resume goes on with it, --overwrite starts again"
     )
     assert text.count("error:") == 1
-    assert contents(stopped / ".o.tif.partial") == before
     with pytest.raises(errors.SettingsError, match="tile=16, now tile=32"):
         predict(source, output, tile=32, resume=True)
-    assert contents(stopped / ".o.tif.partial") == before
+    assert contents(partial) == before
     predict(source, output, overwrite=True, **MANY)
-    assert contents(stopped) == whole
+    assert contents(tmp_path) == whole
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -239,7 +249,7 @@ def test_no_second_process_writes_the_same_output(source, tmp_path):
 # Several images.
 
 
-def test_one_bad_image_stops_no_other(tmp_path):
+def test_one_bad_image_stops_no_other(command, tmp_path):
     folder, results = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
     for name in ("a.tif", "b.tif"):
@@ -247,14 +257,12 @@ def test_one_bad_image_stops_no_other(tmp_path):
     (folder / "bad.tif").write_bytes(b"no image")
     listed = rasters.write_gdal(tmp_path / "c.png", image(), "PNG")
     (tmp_path / "list.txt").write_text(f"{listed}\n\n{folder}/a.tif\n")
-    status, text = finish(
-        start(
-            flags(
-                f"{folder}/*.tif",
-                "",
-                output_dir=str(results),
-                input_list=str(tmp_path / "list.txt"),
-            )
+    status, text = command(
+        flags(
+            f"{folder}/*.tif",
+            "",
+            output_dir=str(results),
+            input_list=str(tmp_path / "list.txt"),
         )
     )
     assert status == 1
