@@ -49,10 +49,40 @@ def test_all_are_the_scenes_edges(scene, found):
 
 
 def test_best_first(scene, found):
-    """Merit is contrast over misfit; a faint block's edge comes last."""
+    """Merit is contrast over misfit and rise."""
     measured = [slanted_edge.measure(region.crop(scene)) for region in found]
-    merits = [edge.contrast / edge.erf_residual for edge in measured]
+    merits = [
+        edge.contrast / edge.erf_residual / edge.rise_px for edge in measured
+    ]
     assert merits == sorted(merits, reverse=True)
+
+
+def test_sharp_before_soft_and_strong_before_faint():
+    """Four parallel edges: soft, sharp, middling, faint."""
+    middles = np.array([-60.0, -20.0, 20.0, 60.0])
+    strengths, sigmas = (1.0, -1.0, 1.0, -0.3), (2.0, 0.7, 1.2, 1.2)
+
+    def profile(distance):
+        return sum(
+            strength * edges.blurred_step(sigma)(distance - middle)
+            for middle, strength, sigma in zip(
+                middles, strengths, sigmas, strict=True
+            )
+        )
+
+    image = edges.through_pixels(profile, 160, 8)
+    image += np.random.default_rng(1).normal(0, 0.01, image.shape)
+    found = edge_search.find_edges(image, count=30)
+    angle = np.radians(8)
+    order = [
+        int(np.argmin(abs(middles - across)))
+        for across in (
+            (region.col - 70) * np.cos(angle)
+            + (region.row - 70) * np.sin(angle)
+            for region in found
+        )
+    ]
+    assert list(dict.fromkeys(order)) == [1, 2, 0, 3]
 
 
 def canvas():

@@ -1,7 +1,7 @@
 """Finds the edges of an image by which its sharpness can be measured.
 
-Wanted: high contrast, straight, alone, with flat ground on both sides. The
-structure tensor proposes windows, `slanted_edge.measure` decides.
+Wanted: high contrast, sharp, straight, alone, with flat ground on both sides.
+The structure tensor proposes windows, `slanted_edge.measure` decides.
 """
 
 import dataclasses
@@ -39,8 +39,12 @@ class _Found:
 
     @property
     def merit(self) -> float:
-        """Twice the contrast makes up for twice the misfit."""
-        return self.edge.contrast / max(self.edge.erf_residual, 1e-3)
+        """Contrast over misfit and rise.
+
+        An edge that is soft on the ground tells little of the image.
+        """
+        misfit = max(self.edge.erf_residual, 1e-3)
+        return self.edge.contrast / misfit / self.edge.rise_px
 
 
 def find_edges(
@@ -151,9 +155,10 @@ def _window_scores(
 ) -> np.ndarray:
     """How much one straight edge fills each window, by its first pixel.
 
-    The score is the squared step that the gradients add up to, times a power
-    of their coherence `(l1 - l2) / (l1 + l2)`, the tensor's eigenvalues. A
-    ridge adds up to nothing, texture to little, a bend is not coherent.
+    The score is the squared step that the gradients add up to, times their
+    energy, times a power of their coherence `(l1 - l2) / (l1 + l2)`, of the
+    tensor's eigenvalues. A ridge adds up to nothing, texture to little, a
+    soft edge has little energy, a bend is not coherent.
     """
     filled = np.where(valid, image, 0.0).astype(np.float64)
     if valid.any():
@@ -177,7 +182,8 @@ def _window_scores(
     difference = np.hypot(row_row - col_col, 2.0 * row_col)
     tiny = np.finfo(np.float64).tiny
     coherence = difference / np.maximum(energy, tiny)
-    score = (step_row**2 + step_col**2) * coherence**_COHERENCE_POWER
+    step = (step_row**2 + step_col**2) * energy
+    score = step * coherence**_COHERENCE_POWER
     is_whole = share_valid > 1.0 - 0.5 / side_px**2
     return np.where(is_whole & (coherence > _LEAST_COHERENCE), score, 0.0)
 
