@@ -21,7 +21,7 @@ from predictions import (
 
 from marsgan_tf import errors
 from marsgan_tf.imaging import raster_tiles
-from marsgan_tf.inference import scene, sidecar
+from marsgan_tf.inference import engines, scene, sidecar
 
 # So many tiles keep the tiny model busy for a second.
 MANY = {"tile": 16, "halo": 16}
@@ -205,6 +205,12 @@ def stopping(monkeypatch, owner, name):
         return function(*arguments, **options)
 
     monkeypatch.setattr(owner, name, call)
+
+
+def test_a_signal_stops_the_loading_of_a_model(source, tmp_path, monkeypatch):
+    stopping(monkeypatch, engines, "open_engine")
+    with pytest.raises(errors.Interrupted, match="before its first tile"):
+        predict(source, tmp_path / "o.tif", blur_sigma=0.5)  # Not yet loaded.
 
 
 def test_a_signal_stops_the_first_look(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ from absl import logging
 from marsgan_tf import errors, signals
 from marsgan_tf.config import PredictConfig
 from marsgan_tf.deployment import description as descriptions
+from marsgan_tf.imaging import raster_checks
 from marsgan_tf.imaging.stretch import Stretch
 from marsgan_tf.inference import engines, inputs
 from marsgan_tf.inference.settings import (
@@ -43,16 +44,10 @@ def predict(config: PredictConfig) -> None:
     ]
     if len(found) == 1:  # Before the model is loaded, which takes a while.
         check_targets(found[0].source, targets[0], options)
-    model = _load_model(config)
-    logging.info(
-        "%s %d by %s in %s",
-        model.description.name,
-        model.description.version,
-        model.engine.name,
-        model.engine.precision,
-    )
+        raster_checks.require_file(found[0].source)
     failures = []
     with signals.collected() as received:
+        model = _load_model(config)
         for job, wanted in zip(found, targets, strict=True):
             try:
                 super_resolve(job.source, wanted, model, options, received)
@@ -87,6 +82,13 @@ def _load_model(config: PredictConfig) -> Model:
         degradation=degradation,
         threads=config.threads,
         samples=config.samples,
+    )
+    logging.info(
+        "%s %d by %s in %s",
+        description.name,
+        description.version,
+        engine.name,
+        engine.precision,
     )
     return Model(
         engine=engine, description=description, degradation=degradation
