@@ -497,3 +497,111 @@ def _is_range(text: str) -> bool:
     except ValueError:
         return False
     return math.isfinite(low) and math.isfinite(high) and low < high
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EvaluateConfig:
+    """`python -m marsgan_tf.evaluate`: what was gained, and how honestly."""
+
+    images: tuple[str, ...] = option(
+        (),
+        "Registered images of one ground, NAME=PATH each: super-resolved, and "
+        "the input.",
+    )
+    reference: str = option("", "Image of what is there; none if left out.")
+    reference_name: str = option("reference", "What tables call it.")
+    lr: str = option(
+        "",
+        "Which of the images, by name, is the input; default: the only one "
+        "with larger pixels.",
+    )
+    deviations: tuple[str, ...] = option(
+        (), "Rasters of an ensemble's deviation, NAME=PATH, of named images."
+    )
+    output_dir: str = option("", "Folder of the report; made if missing.")
+
+    band: int = option(1, "Band that is looked at, in images with several.")
+    nodata: tuple[float, ...] = option(
+        (), "Value of pixels without data, in the place of the files' own."
+    )
+    stretch: str = option(
+        "auto",
+        "What becomes 0 and 1, black and white of all scores: LO,HI in the "
+        "images' numbers; auto: from the reference, without one from the "
+        "finest image; none: the whole range of integers, 0 and 1 of floats.",
+    )
+    match: bool = option(
+        False,
+        "Bring each image to the reference's unit by a gain and an offset: "
+        "for another instrument's.",
+    )
+    crops: str = option(
+        "",
+        "CSV of the crops: name,row,col,height,width in px of the finest "
+        "image; default: chosen.",
+    )
+    crop_count: int = option(8, "How many crops are chosen.")
+    crop_size: int = option(256, "Their sides, px of the finest image.")
+    edges: str = option(
+        "",
+        "CSV of regions with a slanted edge each, in px of the input; "
+        "default: found.",
+    )
+    edge_count: int = option(20, "How many edges are looked for; 0: none.")
+    blur_sigma: float = option(
+        -1.0,
+        "Blur by which an image becomes its input, px of the image; negative: "
+        "what the prediction's NAME.tif.json says, or 1.6.",
+    )
+    brisque_model: str = option(
+        "", "Model file of BRISQUE; default: an installed one."
+    )
+    brisque_range: str = option("", "Its range file, for one not known here.")
+    viewer: bool = option(True, "Cut the tiles that the swipe viewer shows.")
+    overwrite: bool = option(False, "Replace a report that exists.")
+
+    def __post_init__(self) -> None:
+        require("output_dir", self.output_dir, bool(self.output_dir), "given")
+        require("images", self.images, bool(self.images), "given")
+        for name in ("images", "deviations"):
+            pairs = getattr(self, name)
+            names = [pair.partition("=")[0].strip() for pair in pairs]
+            require(
+                name,
+                pairs,
+                all(names)
+                and all(pair.partition("=")[2].strip() for pair in pairs)
+                and len(set(names)) == len(names),
+                "NAME=PATH each, with different names",
+            )
+            require(
+                name,
+                pairs,
+                self.reference_name not in names,
+                f"of other names than the reference's, {self.reference_name}",
+            )
+        least = {"band": 1, "crop_count": 0, "crop_size": 32, "edge_count": 0}
+        for name, lowest in least.items():
+            value = getattr(self, name)
+            require(name, value, value >= lowest, f"at least {lowest}")
+        require("nodata", self.nodata, len(self.nodata) <= 1, "one value")
+        require(
+            "stretch",
+            self.stretch,
+            self.stretch in ("auto", "none") or _is_range(self.stretch),
+            "auto, none or LO,HI with LO below HI",
+        )
+        require(
+            "blur_sigma",
+            self.blur_sigma,
+            math.isfinite(self.blur_sigma),
+            "finite",
+        )
+        for name in ("match", "deviations"):
+            value = getattr(self, name)
+            require(
+                name,
+                value,
+                not value or bool(self.reference),
+                "left out without a reference",
+            )
