@@ -55,3 +55,7 @@ class Interrupted(MarsganError):
 
 class PredictionError(MarsganError, RuntimeError):
     """A tile could not be restored; the message names it."""
+
+
+class RegistrationError(MarsganError, ValueError):
+    """Two images do not show the same ground, or it cannot be told surely."""

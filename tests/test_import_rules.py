@@ -72,7 +72,14 @@ ONLY_IN = {
     "openvino": {"marsgan_tf/inference/*engine*.py"},
     "rasterio": {
         f"marsgan_tf/imaging/{module}.py"
-        for module in ("gdal", "gdal_georeference", "raster", "raster_tiles")
+        for module in (
+            "gdal",
+            "gdal_georeference",
+            "raster",
+            "raster_tiles",
+            "transfer",
+            "warping",
+        )
     },
     "absl.flags": {"marsgan_tf/config_flags.py"},
 }
