@@ -199,18 +199,38 @@ def test_crs_whose_lines_bend():
     np.testing.assert_allclose(found[1], (85.0 - latitude) / 0.1, atol=1e-6)
 
 
+# It shows one half of the body.
+ORTHOGRAPHIC = (
+    'PROJCS["Half",' + MARS_DEGREES + ',PROJECTION["Orthographic"],'
+    'PARAMETER["latitude_of_origin",0],PARAMETER["central_meridian",0],'
+    'PARAMETER["false_easting",0],PARAMETER["false_northing",0],'
+    'UNIT["metre",1]]'
+)
+
+
 def test_image_out_of_the_projections_reach_is_refused():
-    # Orthographic shows one half of the body, and this lies on the other.
-    ortho = (
-        'PROJCS["Half",' + MARS_DEGREES + ',PROJECTION["Orthographic"],'
-        'PARAMETER["latitude_of_origin",0],PARAMETER["central_meridian",0],'
-        'PARAMETER["false_easting",0],PARAMETER["false_northing",0],'
-        'UNIT["metre",1]]'
-    )
-    grid = Georeference(ortho, A(5000.0, 0, 0, 0, -5000.0, 0))
+    grid = Georeference(ORTHOGRAPHIC, A(5000.0, 0, 0, 0, -5000.0, 0))
     image = Georeference(MARS_DEGREES, A(0.1, 0, 170.0, 0, -0.1, 5.0))
     with pytest.raises(errors.RegistrationError, match="does not reach"):
         View(source(noise(50, 50)), image, grid)
+
+
+def test_part_out_of_the_projections_reach_has_no_data():
+    """On the equator, the orthographic x is R sin(longitude)."""
+    grid = Georeference(ORTHOGRAPHIC, A(50000.0, 0, 3e6, 0, -50000.0, 1e5))
+    image = Georeference(MARS_DEGREES, A(1.0, 0, 30.0, 0, -1.0, 30.0))
+    view = View(source(np.ones((60, 59))), image, grid)
+    columns = np.arange(0.5, 14.0)
+    found, _ = view.positions(columns, np.full(14, 2.0))
+    sine = (3e6 + 50000.0 * columns) / MARS_RADIUS_M
+    with np.errstate(invalid="ignore"):
+        expected = np.degrees(np.arcsin(sine)) - 30.0
+    is_on_mars = sine < 1.0
+    assert 0 < is_on_mars.sum() < 14
+    np.testing.assert_allclose(found[is_on_mars], expected[is_on_mars])
+    assert not np.isfinite(found[~is_on_mars]).any()
+    _, valid = view.read(Window(0, 0, 4, 14))
+    np.testing.assert_array_equal(valid[1], is_on_mars)
 
 
 def test_images_without_a_way_between_them_are_refused():

@@ -9,6 +9,7 @@ from typing import Any
 import affine
 import numpy as np
 import rasterio
+import rasterio._err
 import rasterio.warp
 
 from marsgan_tf import errors
@@ -73,7 +74,8 @@ def carry(
     )
     if start.crs != end.crs:
         x, y = _reproject(x, y, start, end)
-    columns, rows = ~end.transform @ (x, y)
+    with np.errstate(invalid="ignore"):
+        columns, rows = ~end.transform @ (x, y)
     return columns, rows
 
 
@@ -85,9 +87,29 @@ def _reproject(
             east, north = rasterio.warp.transform(
                 start.crs, end.crs, x.tolist(), y.tolist()
             )
+    except rasterio._err.CPLE_AppDefinedError:
+        return _reproject_some(x, y, start, end)
     except gdal.ERRORS as error:
         raise errors.RegistrationError(
             "there is no way from one image's coordinate reference system to "
-            f"the other's ({gdal.reason(error)})"
+            "the other's: look whether both are of the same body"
         ) from error
     return np.array(east), np.array(north)
+
+
+def _reproject_some(
+    x: np.ndarray, y: np.ndarray, start: Side, end: Side
+) -> tuple[np.ndarray, np.ndarray]:
+    """Points some of which are out of a projection's reach.
+
+    rasterio gives up all of them for one, so halves are tried.
+    """
+    if len(x) == 1:
+        return np.array([np.inf]), np.array([np.inf])
+    half = len(x) // 2
+    first = _reproject(x[:half], y[:half], start, end)
+    second = _reproject(x[half:], y[half:], start, end)
+    return (
+        np.concatenate([first[0], second[0]]),
+        np.concatenate([first[1], second[1]]),
+    )
