@@ -390,7 +390,11 @@ class PredictConfig:
         "models; negative: what the model was exported with.",
     )
 
-    tile: int = option(256, "Largest side of a tile, px of the input.")
+    tile: int = option(
+        0,
+        "Largest side of a tile, px of the input; 0: 512, or less where that "
+        "would leave threads idle.",
+    )
     halo: int = option(16, "What a tile sees around itself, px of the input.")
     samples: int = option(
         0, "Draws of the noise ensemble, whose mean is written; 0: no noise."
@@ -444,10 +448,16 @@ class PredictConfig:
             require(
                 name, value, value in allowed, f"one of {', '.join(allowed)}"
             )
-        least = {"threads": 0, "pan_band": 1, "tile": 16, "halo": 4, "seed": 0}
+        least = {"threads": 0, "pan_band": 1, "halo": 4, "seed": 0}
         for name, lowest in least.items():
             value = getattr(self, name)
             require(name, value, value >= lowest, f"at least {lowest}")
+        require(
+            "tile",
+            self.tile,
+            self.tile == 0 or self.tile >= 16,
+            "0 or at least 16",
+        )
         require("seed", self.seed, self.seed < 2**31 - 4096, "below 2**31")
         require(
             "samples",

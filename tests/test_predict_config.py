@@ -68,7 +68,7 @@ def test_extremes_are_allowed(options):
         ({"format": "PNG"}, "`format` must be one of GTiff, COG"),
         ({"threads": -1}, "`threads` must be at least 0"),
         ({"pan_band": 0}, "`pan_band` must be at least 1"),
-        ({"tile": 15}, "`tile` must be at least 16.*tile=15"),
+        ({"tile": 15}, "`tile` must be 0 or at least 16.*tile=15"),
         ({"halo": 3}, "`halo` must be at least 4.*halo=3"),
         ({"seed": -1}, "`seed` must be at least 0"),
         ({"seed": 2**31 - 4096}, r"`seed` must be below 2\*\*31"),

@@ -39,7 +39,7 @@ class Options:
         pan_band: Position among the bands, from 1.
         stretch: Range of all planes; None to fit each; "none" for the
             dtype's own.
-        tile: Largest side of a tile, low-resolution px.
+        tile: Largest side of a tile, low-resolution px; 0 to choose one.
         halo: Around it.
         samples: Draws of the ensemble; 0 for none.
         seed: Of the first draw.

@@ -40,7 +40,7 @@ def facts(
         },
         "stretch": [[s.low, s.high] for s in survey.stretches],
         "scale": SCALE,
-        "tile": options.tile,
+        "tile": restorer.grid.tile,
         "halo": restorer.grid.halo,
         "consistency": "project" if options.project else "none",
         "samples": options.samples,

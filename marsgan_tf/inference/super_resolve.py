@@ -31,6 +31,10 @@ from marsgan_tf.inference.tile_restorer import (
 )
 from marsgan_tf.progress import Progress
 
+# Larger tiles waste less on their halos; these take about 1 GB each of a
+# network of full size.
+_LARGEST_TILE_PX, _SMALLEST_TILE_PX = 512, 128
+
 
 def super_resolve(
     source: str,
@@ -83,7 +87,7 @@ def super_resolve(
         restorer = TileRestorer(
             engine=model.engine,
             survey=survey,
-            grid=Grid(reader.height, reader.width, options.tile, halo),
+            grid=choose_grid(reader.height, reader.width, halo, options, model),
             dtype=reader.dtype,
             nodata=opened.nodata,
             projection=projection,
@@ -92,6 +96,29 @@ def super_resolve(
             seed=options.seed,
         )
         _predict(opened, restorer, targets, model, options, received)
+
+
+def choose_grid(
+    height: int, width: int, halo: int, options: Options, model: Model
+) -> Grid:
+    """The tiles of an image: large, but not so that threads are idle.
+
+    Args:
+        height: Rows of the image.
+        width: Columns.
+        halo: Around a tile.
+        options: Their `tile` is taken if it is not 0.
+        model: Its engine tells how many tiles it takes at once.
+    """
+    if options.tile:
+        return Grid(height, width, options.tile, halo)
+    grid = Grid(height, width, _LARGEST_TILE_PX, halo)
+    while (
+        len(grid) < 2 * model.engine.concurrency
+        and grid.tile > _SMALLEST_TILE_PX
+    ):
+        grid = Grid(height, width, grid.tile // 2, halo)
+    return grid
 
 
 def _predict(
