@@ -1,8 +1,10 @@
 import contextlib
 import csv
 import dataclasses
+import errno
 import json
 import math
+import os
 import pathlib
 import re
 import subprocess
@@ -25,6 +27,7 @@ from marsgan_tf.assessment import (
     fidelity,
     piqe,
     radiometry,
+    report_folder,
     scores,
 )
 from marsgan_tf.config import EvaluateConfig
@@ -550,6 +553,42 @@ def test_a_report_is_replaced_as_a_whole_or_kept(files, tmp_path):
         evaluating.evaluate(config(output, files, overwrite=True))
     assert (output / "notes.txt").read_text() == "mine"
     assert not list(tmp_path.glob(".partial*"))
+
+
+def test_a_report_comes_back_where_the_new_one_cannot_be_named(
+    tmp_path, monkeypatch
+):
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / "report.html").write_text("old")
+    rename = os.rename
+
+    def failing(source, target):
+        if target == str(output) and "fresh" in os.listdir(source):
+            raise PermissionError(errno.EACCES, "no", source)
+        rename(source, target)
+
+    monkeypatch.setattr(report_folder.os, "rename", failing)
+    with pytest.raises(PermissionError) as told:
+        with report_folder.replaced(str(output)) as folder:
+            (pathlib.Path(folder) / "fresh").write_text("new")
+    assert told.value.filename == str(output)
+    assert (output / "report.html").read_text() == "old"
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_images_without_any_data_are_told(files, tmp_path):
+    empty = rasters.write_geotiff(
+        tmp_path / "empty.tif",
+        np.zeros(SHAPE, np.uint16),
+        transform=GROUND,
+        nodata=0,
+    )
+    with pytest.raises(errors.RasterError, match="empty.tif: holds no data"):
+        evaluating.evaluate(
+            config(tmp_path / "out", files, reference=empty, overwrite=True)
+        )
+    assert not (tmp_path / "out").exists()
 
 
 def test_output_that_is_a_file_is_refused(files, tmp_path):

@@ -45,15 +45,19 @@ def draw_crops(
     columns = _columns(images, reference)
     panels = min(max(_CELLS_PER_ROW // len(columns), 1), len(crops))
     rows = -(-len(crops) // panels)
-    known = {(score.crop, score.image): score for score in scores}
-    widths = ([1.0] * len(columns) + [_GAP]) * panels
+    known = {
+        (score.crop, score.image): score
+        for score in scores
+        if score.psnr_db is not None
+    }
+    widths = (([1.0] * len(columns) + [_GAP]) * panels)[:-1]
     figure = Figure(
         figsize=(
             _CELL_INCHES * sum(widths),
-            (_CELL_INCHES + 0.2) * rows + 0.25,
+            (_CELL_INCHES + (0.14 if known else 0.0)) * rows + 0.2,
         ),
         layout=ConstrainedLayoutEngine(
-            w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.0
+            w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.0, compress=True
         ),
     )
     FigureCanvasAgg(figure)

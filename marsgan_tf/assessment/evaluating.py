@@ -59,12 +59,20 @@ def _find(
         image.name: comparison.blur_sigma(image, config.blur_sigma)
         for image in compared.restored
     }
+    logging.info(
+        "%d images on a grid of %d x %d px",
+        len(compared.everything),
+        compared.grid.height,
+        compared.grid.width,
+    )
     steps.show_images()
+    logging.info("scores")
     crops = steps.choose_crops(
         config.crops, count=config.crop_count, side=config.crop_size
     )
     crop_scores = steps.score_crops(crops, model)
     whole_scores = steps.score_whole(model)
+    logging.info("edges and honesty")
     edges = steps.measure_edges(config.edges, count=config.edge_count)
     honesty = steps.judge()
     residuals = steps.degrade(sigmas)

@@ -1,5 +1,6 @@
 """The steps of an evaluation: each adds tables and pictures to a folder."""
 
+import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 
@@ -112,8 +113,12 @@ class Evaluation:
         found = scores.score_whole(
             compared.images, compared.reference, compared.grid, model=model
         )
-        title = "Image quality, whole images"
-        self._table(paper_tables.score_table(found, title), "scores_whole")
+        table = paper_tables.score_table(found, "Image quality, whole images")
+        # A mean of one is no news, and there is no crop.
+        table = dataclasses.replace(
+            table, columns=table.columns[1:], summary=()
+        )
+        self._table(table, "scores_whole")
         return found
 
     def measure_edges(self, path: str, *, count: int) -> list[EdgeFindings]:

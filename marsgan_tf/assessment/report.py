@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from marsgan_tf import __version__
-from marsgan_tf.assessment import report_sections, tiles
+from marsgan_tf.assessment import report_cards, report_sections, tiles
 from marsgan_tf.assessment.findings import Figure, Findings
 from marsgan_tf.assessment.report_folder import PAGE
 
@@ -49,13 +49,12 @@ def render(found: Findings, pictures: dict[str, str]) -> str:
         found: What it says.
         pictures: What `<img>` shows for each figure's path.
     """
-    names = [image.name for image in found.images]
     return _fill(
         "report.html",
-        title=html.escape(f"Super-resolution assessed: {', '.join(names)}"),
+        names=html.escape(", ".join(image.name for image in found.images)),
         style=_template("report.css"),
         lead=report_sections.lead(found),
-        cards=report_sections.cards(found),
+        cards=report_cards.cards(found),
         viewer=_viewer(found),
         sections="\n".join(report_sections.sections(found, pictures)),
         footer=f"Written by marsgan_tf {html.escape(__version__)}.",
@@ -69,7 +68,7 @@ def viewer_data(found: Findings) -> dict[str, Any]:
     last = [one.name for one in found.images if one.name != found.reference]
     restored = [name for name in last if name != found.lr]
     left = found.lr or last[0]
-    right = restored[-1] if restored else (found.reference or last[-1])
+    right = restored[0] if restored else (found.reference or last[-1])
     return {
         "width": found.width,
         "height": found.height,
@@ -94,7 +93,7 @@ def viewer_data(found: Findings) -> dict[str, Any]:
 def _viewer(found: Findings) -> str:
     if not found.layers:
         return ""
-    return _fill("viewer.html", legend=report_sections.legend())
+    return _fill("viewer.html", legend=report_cards.legend())
 
 
 def _scripts(found: Findings) -> str:

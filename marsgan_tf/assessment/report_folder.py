@@ -84,11 +84,16 @@ def replaced(path: str) -> Iterator[str]:
             yield folder
         if os.path.isdir(path):
             os.rename(path, old)
-        os.rename(fresh, path)
+        try:
+            os.rename(fresh, path)
+        except OSError:
+            if os.path.isdir(old):
+                os.rename(old, path)
+            raise
     except OSError as error:
         if error.errno and str(error.filename).startswith(fresh):
             error.filename, error.filename2 = path, None
         raise
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)

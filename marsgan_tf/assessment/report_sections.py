@@ -1,5 +1,6 @@
 """The parts of the page, as HTML. Whatever comes from users is escaped."""
 
+import dataclasses
 import html
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,22 +10,18 @@ from marsgan_tf.assessment import (
     honesty_tables,
     html_tables,
     paper_tables,
+    report_cards,
     report_summary,
     tables,
 )
 from marsgan_tf.assessment.enhancement import Refusal
 from marsgan_tf.assessment.findings import Figure, Findings
-from marsgan_tf.assessment.honesty import CLASSES
-from marsgan_tf.assessment.honesty_maps import HonestyTotals
-from marsgan_tf.assessment.pictures import CLASS_COLOURS
 from marsgan_tf.assessment.regions import Region
-from marsgan_tf.assessment.report_summary import ImageSummary
 
-_WORDS = dict(zip(CLASSES, ("found", "missed", "invented"), strict=True))
-# Of the bar; less has no room for words.
-_LEAST_TOLD = 0.24
-_INK = dict(zip(CLASSES, ("#fff", "#000", "#fff"), strict=True))
-
+_FIDELITY_NOTE = (
+    "PSNR and MSSIM tell how near an image is to the reference: higher is "
+    "better. "
+)
 _HONESTY_NOTE = (
     "Of the pixels where input and reference differ most, or where the image "
     "left either as far: <b>found</b> is near the reference and not near the "
@@ -56,34 +53,22 @@ def lead(found: Findings) -> str:
         count = len(found.crops)
         parts.append(f"in {count} crop{'s' if count > 1 else ''}")
     low, high = found.stretch.low, found.stretch.high
-    return f"{', '.join(parts)}. Black is {low:.6g} and white {high:.6g}."
-
-
-def cards(found: Findings) -> str:
-    """What each super-resolved image comes to."""
-    made = [_card(one) for one in report_summary.summarise(found)]
-    return f'<div class="cards">{"".join(made)}</div>' if made else ""
+    return (
+        f"{', '.join(parts)}. All scores and pictures take {low:.6g} for black "
+        f"and {high:.6g} for white."
+    )
 
 
 def sections(found: Findings, pictures: Mapping[str, str]) -> Iterator[str]:
     """The sections below the viewer, those that have something to say."""
     yield _quality(found, pictures)
-    if found.edges:
+    if found.lr is not None:
         yield _edges(found, pictures)
     if found.honesty or found.residuals:
         yield _honesty(found, pictures)
     if found.reliability:
         yield _calibration(found, pictures)
     yield _images(found)
-
-
-def legend() -> str:
-    """The colours of the classes."""
-    return "".join(
-        f'<span class="key" style="background:{CLASS_COLOURS[name]}"></span>'
-        f"{_WORDS[name]}"
-        for name in CLASSES
-    )
 
 
 def place(region: Region) -> dict[str, Any]:
@@ -97,78 +82,13 @@ def place(region: Region) -> dict[str, Any]:
     }
 
 
-def _card(one: ImageSummary) -> str:
-    rows = []
-
-    def add(label: str, value: str, more: str = "") -> None:
-        rows.append(f"<dt>{label}</dt><dd><b>{value}</b> {more}</dd>")
-
-    if one.psnr_db is not None:
-        add(
-            "PSNR",
-            f"{html_tables.text(one.psnr_db, 2)} dB",
-            _gain(one.psnr_gain_db, 2),
-        )
-    if one.mssim is not None:
-        add("MSSIM", html_tables.text(one.mssim, 3), _gain(one.mssim_gain, 3))
-    natural = [
-        f"{label} {html_tables.text(value, 1)}"
-        for label, value in (("PIQE", one.piqe), ("BRISQUE", one.brisque))
-        if value is not None
-    ]
-    if natural:
-        add("Naturalness", ", ".join(natural))
-    if one.sharpness is not None:
-        sharp = one.sharpness
-        spread = f"&plusmn; {sharp.deviation:.2f}, " if sharp.count > 1 else ""
-        edges = f"{sharp.count} edge{'s' if sharp.count > 1 else ''}"
-        add("Edges sharper by", f"{sharp.mean:.2f}", f"{spread}{edges}")
-    if one.residual is not None:
-        add("Residual", f"{100 * one.residual.rms:.2f} %", "rms, of the range")
-    bar = _share_bar(one.honesty) if one.honesty is not None else ""
-    if bar:
-        rows.append(f"<dt>Detail</dt><dd>{bar}</dd>")
-    return (
-        f'<div class="card"><h3>{html.escape(one.image)}</h3>'
-        f"<dl>{''.join(rows)}</dl></div>"
-    )
-
-
-def _gain(value: float | None, decimals: int) -> str:
-    if value is None:
-        return ""
-    sign = "+" if value >= 0 else ""
-    return f"({sign}{html_tables.text(value, decimals)} over the input)"
-
-
-def _share_bar(one: HonestyTotals) -> str:
-    shares = {name: getattr(one, name) for name in CLASSES}
-    if one.counted == 0 or any(share != share for share in shares.values()):
-        return ""
-    spans = "".join(
-        f'<span style="width:{100 * share:.2f}%;background:'
-        f'{CLASS_COLOURS[name]};color:{_INK[name]}" '
-        f'title="{_WORDS[name]} {100 * share:.1f} %">'
-        f"{_told(name, share)}</span>"
-        for name, share in shares.items()
-    )
-    return f'<div class="share">{spans}</div>'
-
-
-def _told(name: str, share: float) -> str:
-    """What fits into a part of the bar."""
-    if share < _LEAST_TOLD:
-        return ""
-    return f"{_WORDS[name]} {100 * share:.0f}&nbsp;%"
-
-
 def _quality(found: Findings, pictures: Mapping[str, str]) -> str:
-    means = report_summary.mean_table(found)
+    means = _known_columns(report_summary.mean_table(found), found)
     of = "Means over the crops" if found.crop_scores else "Of whole images"
     parts = [
         "<h2>Image quality</h2>",
-        '<p class="note">PSNR and MSSIM against the reference: higher is '
-        "better. BRISQUE and PIQE judge an image by itself: lower is better. "
+        f'<p class="note">{_FIDELITY_NOTE if found.reference else ""}'
+        "BRISQUE and PIQE judge an image by itself: lower is better. "
         f"{html.escape(found.brisque)}</p>",
         f"<h3>{of}</h3>",
         html_tables.to_html(
@@ -189,6 +109,16 @@ def _quality(found: Findings, pictures: Mapping[str, str]) -> str:
     return f"<section>{''.join(parts)}</section>"
 
 
+def _known_columns(table: tables.Table, found: Findings) -> tables.Table:
+    """Without what only a reference gives, if there is none."""
+    columns = tuple(
+        column
+        for column in table.columns
+        if found.reference or not column.key.startswith(("psnr", "mssim"))
+    )
+    return dataclasses.replace(table, columns=columns)
+
+
 def _crop_table(found: Findings) -> str:
     places = {crop.name: place(crop) for crop in found.crops}
 
@@ -202,7 +132,7 @@ def _crop_table(found: Findings) -> str:
             f'title="Show in the viewer">{shown}</button>'
         )
 
-    table = paper_tables.score_table(found.crop_scores)
+    table = _known_columns(paper_tables.score_table(found.crop_scores), found)
     return html_tables.to_html(
         table,
         best=report_summary.best_cells(table, found.reference, "crop"),
@@ -213,7 +143,9 @@ def _crop_table(found: Findings) -> str:
 
 def _whole_table(found: Findings) -> str:
     table = paper_tables.score_table(found.whole_scores)
-    rows_only = tables.Table(table.title, table.columns[1:], table.rows)
+    rows_only = _known_columns(
+        tables.Table(table.title, table.columns[1:], table.rows), found
+    )
     return html_tables.to_html(
         rows_only,
         best=report_summary.best_cells(rows_only, found.reference),
@@ -227,6 +159,11 @@ def _edges(found: Findings, pictures: Mapping[str, str]) -> str:
         "input over that in the image: the enhancement factor (Table 3). "
         "Regions were found in the input, or given.</p>",
     ]
+    if not found.edges:
+        parts.append(
+            "<p>None measured: none were asked for, or none in the input is "
+            "strong, straight and alone enough.</p>"
+        )
     for one in found.edges:
         rises = [pair.rises for pair in one.pairs]
         parts.append(f"<h3>{html.escape(one.image)}</h3>")
@@ -276,7 +213,7 @@ def _honesty(found: Findings, pictures: Mapping[str, str]) -> str:
             "<h3>Found, missed, invented</h3>",
             f'<p class="note">{_HONESTY_NOTE}</p>',
             html_tables.to_html(table),
-            f"<p>{legend()}</p>",
+            f"<p>{report_cards.legend()}</p>",
             '<div class="maps">',
             *_figures(found, pictures, "honesty"),
             "</div>",
