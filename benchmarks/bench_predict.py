@@ -222,7 +222,12 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--engines", default="openvino,saved_model")
     parser.add_argument("--precisions", default="float32,bfloat16")
-    parser.add_argument("--tile", type=int, default=256, help="px")
+    parser.add_argument(
+        "--tile",
+        type=int,
+        default=0,
+        help="px; 0: ours chooses, the others take half the side, 512 at most",
+    )
     parser.add_argument("--halo", type=int, default=16, help="px")
     parser.add_argument("--threads", type=int, default=0, help="0: all")
     parser.add_argument("--torch_python", default="", help="has torch, numpy")
@@ -249,6 +254,7 @@ def main() -> None:
                 prediction_inputs.write_scenes, folder, sides
             ),
             tile=arguments.tile,
+            peer_tile=arguments.tile or min(arguments.side // 2, 512),
             halo=arguments.halo,
             threads=arguments.threads,
         )

@@ -22,7 +22,8 @@ class Settings:
     Attributes:
         folder: Holds `lr-SIDE.tif` and `lr-SIDE.npy`; the results go there.
         stretch: "LO,HI".
-        tile: Side of a tile, px of the input.
+        tile: Side of a tile, px of the input; 0 where ours chooses.
+        peer_tile: That of all others.
         halo: Around it, in whole commands.
         threads: 0 for all.
     """
@@ -30,6 +31,7 @@ class Settings:
     folder: str
     stretch: str
     tile: int
+    peer_tile: int
     halo: int
     threads: int
 
@@ -103,7 +105,7 @@ def bare_openvino(model: str, precision: str, settings: Settings) -> Program:
         f"--model={model}",
         f"--precision={precision}",
         f"--stretch={settings.stretch}",
-        f"--tile={settings.tile}",
+        f"--tile={settings.peer_tile}",
         f"--threads={settings.threads}",
     )
     label = f"{_KINDS[False]}: OpenVINO"
@@ -134,7 +136,7 @@ class Torch:
             f"--weights={self.weights}",
             f"--precision={way}",
             f"--stretch={settings.stretch}",
-            f"--tile={settings.tile}",
+            f"--tile={settings.peer_tile}",
             f"--halo={settings.halo}",
             f"--threads={settings.threads}",
         )
