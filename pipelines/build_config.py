@@ -49,6 +49,16 @@ class BuildConfig:
         "White noise on the low resolution, in units of the scene's range; "
         "LOW,HIGH draws from a range.",
     )
+    pattern_sigma: tuple[float, ...] = option(
+        (0.0,),
+        "Offsets that rows and columns of the low resolution have in common, "
+        "in units of the scene's range; LOW,HIGH draws from a range.",
+    )
+    defect_rate: tuple[float, ...] = option(
+        (0.0,),
+        "Share of dead and hot pixels in the low resolution; LOW,HIGH draws "
+        "from a range.",
+    )
     variants: int = option(
         1, "Degradations of each scene, each drawn from the ranges."
     )
@@ -125,11 +135,13 @@ class BuildConfig:
         require("min_contrast", self.min_contrast, is_low, "in [0, 1)")
 
     def _check_ranges(self) -> None:
-        for name in ("blur_sigma", "noise_sigma"):
+        for name in _RANGES:
             value = getattr(self, name)
             is_range = len(value) in (1, 2) and 0 <= value[0] <= value[-1]
             text = ",".join(map(str, value))
             require(name, text, is_range, "one value or LOW,HIGH, from 0 on")
+        rate = self.defect_rate[-1]
+        require("defect_rate", rate, rate <= 1, "at most 1")
         require("variants", self.variants, self.variants >= 1, "at least 1")
         fraction = self.validation_fraction
         require("validation_fraction", fraction, 0 <= fraction < 1, "in [0, 1)")
@@ -146,3 +158,6 @@ class BuildConfig:
             "from 0 to `num_shards` - 1",
         )
         tfrecord.check_compression(self.compression)
+
+
+_RANGES = ("blur_sigma", "noise_sigma", "pattern_sigma", "defect_rate")

@@ -10,10 +10,15 @@ import numpy as np
 
 from marsgan_tf.dataset import example
 from marsgan_tf.imaging import degrade, stretch
-from pipelines import patches
+from pipelines import patches, sensor_noise
 from pipelines.decoding import DecodedScene
 
 _STRIP_PX = 4_000_000
+
+# Of so many variants one has the range's low end: sharp and clean images are
+# what users have most, and a uniform draw hardly ever hits them.
+_LOW_BLUR_PERIOD = 8
+_LOW_NOISE_PERIOD = 4
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,6 +31,9 @@ class Recipe:
         min_contrast: Least standard deviation of a stretched patch.
         blur_sigma: Range of the Gaussian, high-resolution px.
         noise_sigma: Range of the white noise, in stretched units.
+        pattern_sigma: Range of the offsets that rows and columns have in
+            common, in stretched units.
+        defect_rate: Range of the share of dead and hot pixels.
         variants: Degradations of the scene.
         seed: Of the degradations and the noise.
     """
@@ -37,6 +45,8 @@ class Recipe:
     noise_sigma: tuple[float, float]
     variants: int
     seed: int
+    pattern_sigma: tuple[float, float] = (0.0, 0.0)
+    defect_rate: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,12 +56,12 @@ class Degradation:
     Attributes:
         seed: Names the noise, together with the window's place.
         blur_sigma: Of the Gaussian, high-resolution px.
-        noise_sigma: Of the white noise, in stretched units.
+        noise: What the sensor adds at low resolution.
     """
 
     seed: str
     blur_sigma: float
-    noise_sigma: float
+    noise: sensor_noise.SensorNoise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,16 +83,48 @@ class _Strip:
 
 def draw_degradations(observation_id: str, recipe: Recipe) -> list[Degradation]:
     """The variants of an observation; they depend on nothing but its ID."""
+    # Where in its period each strength is low: as many as a Degradation has.
+    phases = _generator(f"{recipe.seed}/{observation_id}").integers(
+        0, _LOW_BLUR_PERIOD, 5
+    )
     degradations = []
     for variant in range(recipe.variants):
         seed = f"{recipe.seed}/{observation_id}/{variant}"
         rng = _generator(seed)
-        blur, noise = (
-            float(np.float32(rng.uniform(*limits)))
-            for limits in (recipe.blur_sigma, recipe.noise_sigma)
+        is_sharp = (variant + phases[0]) % _LOW_BLUR_PERIOD == 0
+        is_clean = (variant + phases[1:]) % _LOW_NOISE_PERIOD == 0
+        noise = (
+            recipe.noise_sigma,
+            recipe.pattern_sigma,
+            recipe.pattern_sigma,
+            recipe.defect_rate,
         )
-        degradations.append(Degradation(seed, blur, noise))
+        degradations.append(
+            Degradation(
+                seed,
+                _draw_blur(rng, recipe.blur_sigma, is_sharp),
+                sensor_noise.SensorNoise(
+                    *map(functools.partial(_draw_noise, rng), noise, is_clean)
+                ),
+            )
+        )
     return degradations
+
+
+def _draw_blur(
+    rng: np.random.Generator, limits: tuple[float, float], is_low: bool
+) -> float:
+    value = rng.uniform(*limits)
+    return float(np.float32(limits[0] if is_low else value))
+
+
+def _draw_noise(
+    rng: np.random.Generator, limits: tuple[float, float], is_low: bool
+) -> float:
+    """Squared, since most images are far cleaner than the worst."""
+    low, high = limits
+    value = low + rng.random() ** 2 * (high - low)
+    return float(np.float32(low if is_low else value))
 
 
 def windows(
@@ -164,12 +206,9 @@ def _cut_pair(
         top // scale : (top + size) // scale,
         col // scale : (col + size) // scale,
     ]
-    if degradation.noise_sigma:
-        sigma_dn = degradation.noise_sigma * (
-            scene_stretch.high - scene_stretch.low
-        )
-        rng = _generator(f"{degradation.seed}/{row}/{col}")
-        lr = lr + rng.normal(0.0, sigma_dn, lr.shape)
+    rng = _generator(f"{degradation.seed}/{row}/{col}")
+    noise = sensor_noise.draw(degradation.noise, lr.shape, rng)
+    lr = lr + noise * (scene_stretch.high - scene_stretch.low)
     return example.PatchPair(
         hr=hr[..., np.newaxis],
         lr=_as_dtype(lr, hr.dtype)[..., np.newaxis],
@@ -179,7 +218,7 @@ def _cut_pair(
         row=row,
         col=col,
         blur_sigma=degradation.blur_sigma,
-        noise_sigma=degradation.noise_sigma,
+        noise_sigma=degradation.noise.white_sigma,
     )
 
 

@@ -145,6 +145,8 @@ def make_units(
         min_contrast=config.min_contrast,
         blur_sigma=(config.blur_sigma[0], config.blur_sigma[-1]),
         noise_sigma=(config.noise_sigma[0], config.noise_sigma[-1]),
+        pattern_sigma=(config.pattern_sigma[0], config.pattern_sigma[-1]),
+        defect_rate=(config.defect_rate[0], config.defect_rate[-1]),
         variants=config.variants,
         seed=config.seed,
     )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from marsgan_tf.imaging import degrade, stretch
-from pipelines import cutting, decoding, hirise, spool
+from pipelines import cutting, decoding, hirise, sensor_noise, spool
 from pipelines.patches import Verdict
 
 RECIPE = cutting.Recipe(
@@ -165,4 +165,25 @@ def test_degradations_depend_on_seed_and_observation():
     longer = dataclasses.replace(recipe, variants=5)
     assert cutting.draw_degradations("A", longer)[:3] == first
     (fixed,) = cutting.draw_degradations("A", RECIPE)
-    assert (fixed.blur_sigma, fixed.noise_sigma) == (np.float32(1.6), 0.0)
+    assert fixed.blur_sigma == np.float32(1.6)
+    assert fixed.noise == sensor_noise.SensorNoise()
+
+
+def test_many_draws_are_sharp_and_clean():
+    recipe = dataclasses.replace(
+        RECIPE,
+        blur_sigma=(0.0, 2.4),
+        noise_sigma=(0.0, 0.06),
+        pattern_sigma=(0.0, 0.01),
+        defect_rate=(0.0, 0.001),
+        variants=2000,
+    )
+    draws = cutting.draw_degradations("A", recipe)
+    blurs = np.array([each.blur_sigma for each in draws])
+    noises = np.array([dataclasses.astuple(each.noise) for each in draws])
+    assert (blurs == 0).mean() == 1 / 8
+    assert blurs[blurs > 0].mean() == pytest.approx(1.2, abs=0.07)
+    for column, most in zip(noises.T, (0.06, 0.01, 0.01, 0.001), strict=True):
+        assert (column == 0).mean() == 1 / 4
+        assert column[column > 0].mean() == pytest.approx(most / 3, rel=0.1)
+        assert column.max() <= np.float32(most)
