@@ -55,6 +55,7 @@ def main() -> None:
                     color=mode,
                     pan_band=2,
                     consistency=consistency,
+                    blur_sigma=str(sigma),
                 )
             )
             name = mode if consistency == "none" else f"{mode}, projected"

@@ -262,11 +262,48 @@ class InterpolateConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class EstimatorConfig:
+    """`python -m marsgan_tf.train_estimator`: what reads blur and noise."""
+
+    dataset: str = option(
+        "datasets/shipped",
+        "Folder of TFRecord shards with ranges of blur and noise.",
+    )
+    output: str = option("", "File to write (.npz); replaced if it exists.")
+    steps: int = option(6_000, "Steps of training.")
+    batch_size: int = option(64, "Patches in a step.")
+    learning_rate: float = option(2e-3, "Adam's step size, decaying to 0.")
+    validation_pairs: int = option(
+        5_000, "Pairs of the validation split that are used."
+    )
+    seed: int = option(0, "Seed of weights, order and augmentation.")
+
+    def __post_init__(self) -> None:
+        require(
+            "output",
+            self.output,
+            self.output.endswith(".npz"),
+            "a path to a .npz file",
+        )
+        for name in (
+            "steps",
+            "batch_size",
+            "learning_rate",
+            "validation_pairs",
+        ):
+            value = getattr(self, name)
+            require(name, value, value > 0, "greater than 0")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ExportConfig:
     """`python -m marsgan_tf.export`: from a trained generator to a model."""
 
     workdir: str = option(
         "", "Folder of a run; its last finished stage is exported."
+    )
+    stage: str = option(
+        "", "With workdir: psnr or gan, instead of the last finished stage."
     )
     weights: str = option("", "Generator file (.keras), instead of a run.")
     output: str = option(
@@ -300,6 +337,7 @@ class ExportConfig:
             f"given, or workdir, not both (workdir={self.workdir})",
         )
         for name, allowed in (
+            ("stage", ("", "psnr", "gan")),
             ("format", ("saved_model", "onnx")),
             ("precision", PRECISIONS),
         ):
@@ -307,6 +345,12 @@ class ExportConfig:
             require(
                 name, value, value in allowed, f"one of {', '.join(allowed)}"
             )
+        require(
+            "stage",
+            self.stage,
+            not self.stage or bool(self.workdir),
+            "left out with weights",
+        )
         is_onnx = self.format == "onnx"
         require(
             "output",
@@ -347,6 +391,11 @@ class PredictConfig:
         "saved_models/marsgan",
         "Exported model; of several versions the newest.",
     )
+    interpolate: float = option(
+        1.0,
+        "Share of the model, 0 to 1; the rest is MODEL-psnr, the same network "
+        "before its GAN stage: less invention, less sharpness.",
+    )
     engine: str = option(
         "auto",
         "openvino, saved_model, or auto: OpenVINO where it is installed and "
@@ -379,15 +428,16 @@ class PredictConfig:
         "auto: from the scene; none: the whole range of integers, 0 and 1 of "
         "floats.",
     )
-    blur_sigma: float = option(
-        -1.0,
+    blur_sigma: str = option(
+        "auto",
         "Blur of the input, px of the output, for conditioned models and for "
-        "--consistency; negative: what the model was exported with.",
+        "--consistency; auto: read from the image where the model heeds it, "
+        "otherwise what it was trained for.",
     )
-    noise_sigma: float = option(
-        -1.0,
+    noise_sigma: str = option(
+        "auto",
         "Noise of the input, in units of the stretched image, for conditioned "
-        "models; negative: what the model was exported with.",
+        "models; auto: likewise.",
     )
 
     tile: int = option(
@@ -458,6 +508,12 @@ class PredictConfig:
             self.tile == 0 or self.tile >= 16,
             "0 or at least 16",
         )
+        require(
+            "interpolate",
+            self.interpolate,
+            0 <= self.interpolate <= 1,
+            "from 0 to 1",
+        )
         require("seed", self.seed, self.seed < 2**31 - 4096, "below 2**31")
         require(
             "samples",
@@ -481,7 +537,7 @@ class PredictConfig:
         )
         for name in ("blur_sigma", "noise_sigma"):
             value = getattr(self, name)
-            require(name, value, math.isfinite(value), "finite")
+            require(name, value, _is_sigma(value), "auto, or at least 0")
         self._check_outputs()
 
     def _check_outputs(self) -> None:
@@ -499,6 +555,15 @@ class PredictConfig:
                 not value or bool(self.output),
                 "empty with output_dir",
             )
+
+
+def _is_sigma(text: str) -> bool:
+    if text == "auto":
+        return True
+    try:
+        return 0 <= float(text) < math.inf
+    except ValueError:
+        return False
 
 
 def _is_range(text: str) -> bool:
@@ -614,4 +679,22 @@ class EvaluateConfig:
                 value,
                 not value or bool(self.reference),
                 "left out without a reference",
+            )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DemoConfig:
+    """`python -m marsgan_tf.demo`: one strip, from end to end."""
+
+    input: str = option(
+        "", "Image to super-resolve; default: a generated colour strip."
+    )
+    output_dir: str = option("demo", "Folder of the results; made if missing.")
+    model: str = option("saved_models/marsgan", "Exported model.")
+    open: bool = option(False, "Open the page in the browser.")
+
+    def __post_init__(self) -> None:
+        for name in ("output_dir", "model"):
+            require(
+                name, getattr(self, name), bool(getattr(self, name)), "given"
             )

@@ -28,6 +28,7 @@ def generator(kind):
     """The Keras model behind `exported(kind)`."""
     make = {
         "plain": lambda: quiet(scattered()),
+        "plain-psnr": lambda: quiet(scattered(seed=1)),
         "noisy": scattered,
         "conditioned": lambda: scattered(conditioned=True),
         "esrgan": lambda: scattered("esrgan"),
@@ -40,7 +41,8 @@ def exported(kind):
     """The folder of an exported model, as `--model` takes it.
 
     Args:
-        kind: "plain", whose noise weights are 0; "noisy", whose are not;
+        kind: "plain", whose noise weights are 0; "plain-psnr", with other
+            weights; "noisy", whose are not;
             "conditioned", with noise too; or "esrgan".
     """
     weights = os.path.join(_folder(), f"{kind}.keras")

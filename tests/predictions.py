@@ -51,7 +51,13 @@ def predict(source, output, **options):
 _load = predicting._load_model
 _loaded = {}
 _key = operator.attrgetter(
-    "model", "engine", "precision", "blur_sigma", "noise_sigma", "samples"
+    "model",
+    "interpolate",
+    "engine",
+    "precision",
+    "blur_sigma",
+    "noise_sigma",
+    "samples",
 )
 
 

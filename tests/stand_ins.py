@@ -18,6 +18,8 @@ OPTIONS = Options(
     color="auto",
     pan_band=1,
     stretch=None,
+    blur_sigma=None,
+    noise_sigma=None,
     tile=64,
     halo=8,
     samples=0,
@@ -126,9 +128,10 @@ def restorer_of(
 ):
     """What restores the tiles of a scene, by `Bicubic` if not told."""
     reader = scene.reader
+    survey = survey_of(scene, color=color, pan_band=pan_band, given=given)
     return TileRestorer(
-        engine=engine or Bicubic(),
-        survey=survey_of(scene, color=color, pan_band=pan_band, given=given),
+        engines=(engine or Bicubic(),) * survey.planes.count,
+        survey=survey,
         grid=Grid(reader.height, reader.width, tile, halo),
         dtype=reader.dtype,
         nodata=scene.nodata,

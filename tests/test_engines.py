@@ -127,6 +127,20 @@ def test_conditioned_models_are_told_the_degradation(name, told):
     assert np.abs(inner(found - other)).max() > 1e-2 * scale
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_another_degradation_leaves_the_first_as_it_was(name):
+    lr = images(1, 24, 26, seed=1)
+    first = engine("conditioned", name)
+    before = first.restore(lr)
+    other = first.told(Degradation(blur_sigma=2.0, noise_sigma=0.03))
+    assert (other.name, other.precision) == (first.name, first.precision)
+    np.testing.assert_array_equal(
+        other.restore(lr),
+        engine("conditioned", name, told=(2.0, 0.03)).restore(lr),
+    )
+    np.testing.assert_array_equal(first.restore(lr), before)
+
+
 def test_openvino_restores_in_any_thread():
     restore = engine("plain", "openvino").restore
     batches = [images(1, 20 + i, 30 - i, seed=i) for i in range(12)]

@@ -259,9 +259,14 @@ def test_incomplete_versions_are_neither_found_nor_overwritten(tmp_path):
     assert description.find(str(tmp_path)) == str(tmp_path / "2")
 
 
-def test_stage_1_is_exported_where_there_is_no_other(run, tmp_path):
-    shutil.copytree(run / "psnr", tmp_path / "run" / "psnr")
-    export(tmp_path / "out", workdir=str(tmp_path / "run"))
+@pytest.mark.parametrize("stages", [["psnr"], ["psnr", "gan"]])
+def test_stage_1_is_exported_where_there_is_no_other_or_on_demand(
+    run, tmp_path, stages
+):
+    for stage in stages:
+        shutil.copytree(run / stage, tmp_path / "run" / stage)
+    wanted = "" if len(stages) == 1 else "psnr"
+    export(tmp_path / "out", workdir=str(tmp_path / "run"), stage=wanted)
     assert description.load(str(tmp_path / "out" / "1")).training == {
         "stage": "psnr"
     }
@@ -286,12 +291,18 @@ def no_finished_stage(folder, run):
     return {"workdir": str(folder)}
 
 
+def another_stage(folder, run):
+    shutil.copytree(run / "gan", folder / "gan")
+    return {"workdir": str(folder), "stage": "psnr"}
+
+
 @pytest.mark.parametrize(
     "prepare, message",
     [
         (broken_run, "dataset.json: not readable.*--weights"),
         (damaged_file, "generator.keras: no generator file, or a damaged"),
-        (no_finished_stage, "no finished stage.*marsgan_tf.train"),
+        (no_finished_stage, "no finished stage; .*marsgan_tf.train"),
+        (another_stage, "no finished stage psnr; "),
         (lambda *_: {"weights": "none.keras"}, "none.keras: no such"),
     ],
 )

@@ -210,7 +210,7 @@ def stopping(monkeypatch, owner, name):
 def test_a_signal_stops_the_loading_of_a_model(source, tmp_path, monkeypatch):
     stopping(monkeypatch, engines, "open_engine")
     with pytest.raises(errors.Interrupted, match="before its first tile"):
-        predict(source, tmp_path / "o.tif", blur_sigma=0.5)  # Not yet loaded.
+        predict(source, tmp_path / "o.tif", blur_sigma="0.5")  # Not yet loaded.
 
 
 def test_a_signal_stops_the_first_look(tmp_path, monkeypatch):
@@ -324,7 +324,7 @@ def test_a_finished_result_is_left_as_it_is(finished, tmp_path, caplog):
         ({"format": "COG"}, 'made with format="GTiff", now format="COG"'),
         ({"overviews": True}, "made with overviews=false, now overviews=true"),
         ({"nodata": (3.0,)}, 'made with nodata=null, now nodata="3.0"'),
-        ({"blur_sigma": 2.0}, "made with degradation="),
+        ({"blur_sigma": "2.0"}, "made with degradation="),
     ],
 )
 def test_a_result_of_other_settings_is_told(finished, tmp_path, change, words):

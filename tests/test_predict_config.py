@@ -46,7 +46,7 @@ def test_defaults_ask_for_nothing_special():
         {"bands": (3, 1, 2)},
         {"nodata": (NAN,)},
         {"nodata": (-9999.0,)},
-        {"blur_sigma": 0.0, "noise_sigma": 0.01},
+        {"blur_sigma": "0", "noise_sigma": "0.01"},
     ],
 )
 def test_extremes_are_allowed(options):
@@ -86,9 +86,9 @@ def test_extremes_are_allowed(options):
         ({"stretch": "0,inf"}, "`stretch`"),
         ({"stretch": "nan,1"}, "`stretch`"),
         ({"stretch": ""}, "`stretch`"),
-        ({"blur_sigma": NAN}, "`blur_sigma` must be finite"),
-        ({"blur_sigma": INFINITY}, "`blur_sigma` must be finite"),
-        ({"noise_sigma": -INFINITY}, "`noise_sigma` must be finite"),
+        ({"blur_sigma": "nan"}, "`blur_sigma` must be auto, or"),
+        ({"blur_sigma": "soft"}, "`blur_sigma` must be auto, or"),
+        ({"noise_sigma": "-1"}, "`noise_sigma` must be auto, or"),
         (
             {"uncertainty_output": "c.tif"},
             "`uncertainty_output` must be empty, or samples at least 2",

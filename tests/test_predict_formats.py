@@ -417,7 +417,7 @@ def test_the_residual_is_what_the_degraded_output_lacks(tmp_path, consistency):
         source,
         tmp_path / "o.tif",
         residual_output=str(tmp_path / "r.tif"),
-        blur_sigma=0.8,
+        blur_sigma="0.8",
         stretch="0,255",
         consistency=consistency,
     )

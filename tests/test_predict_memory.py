@@ -28,13 +28,15 @@ class Repeating:
 model = Model(
     engine=Repeating(),
     description=types.SimpleNamespace(
-        name="repeating", version=1, weights_sha256="0"
+        name="repeating", version=1, weights_sha256="0", conditioned=False
     ),
+    blended=None,
     degradation=Degradation(blur_sigma=0.0, noise_sigma=0.0),
 )
 options = Options(
-    bands=(), nodata=None, color="auto", pan_band=1, stretch=None, tile=256,
-    halo=16, samples=0, seed=0, project=False, file_format="GTiff",
+    bands=(), nodata=None, color="auto", pan_band=1, stretch=None,
+    blur_sigma=None, noise_sigma=None, tile=256, halo=16,
+    samples=0, seed=0, project=False, file_format="GTiff",
     overviews=False, overwrite=False, resume=False,
 )
 source, output = sys.argv[1:]

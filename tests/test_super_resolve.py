@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import json
-import types
 
 import models
 import numpy as np
@@ -72,6 +71,7 @@ def run(tmp_path):
             Model(
                 engine=used,
                 description=description("plain"),
+                blended=None,
                 degradation=Degradation(blur_sigma=SIGMA, noise_sigma=0.0),
             ),
             dataclasses.replace(OPTIONS, **options),
@@ -297,8 +297,5 @@ def test_files_hold_what_was_restored(run):
     [((4096, 4096), 2, 512), ((512, 512), 2, 256), ((100, 90), 2, 128)],
 )
 def test_tiles_are_large_but_leave_no_thread_idle(sides, concurrency, tile):
-    engine = types.SimpleNamespace(concurrency=concurrency)
-    model = types.SimpleNamespace(engine=engine)
-    options = dataclasses.replace(OPTIONS, tile=0)
-    grid = choose_grid(*sides, 16, options, model)
+    grid = choose_grid(*sides, 16, tile=0, concurrency=concurrency)
     assert (grid.tile, grid.halo) == (tile, 16)

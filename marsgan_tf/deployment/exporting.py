@@ -33,7 +33,7 @@ def export(config):
         SettingsError: If a library is missing, or an output exists.
         OSError: If the folder or the file cannot be made.
     """
-    path, training = _find_generator(config.workdir, config.weights)
+    path, training = _find_generator(config)
     generator = files.load_generator(path)
     degradation = _degradation(config, training)
     write = {"saved_model": _write_saved_model, "onnx": _write_onnx}
@@ -117,18 +117,19 @@ def _reason(error):
     return line.rpartition("; ")[2].partition(" [Op:")[0]
 
 
-def _find_generator(workdir, weights):
+def _find_generator(config):
     """Path of the generator, and what is known of its training."""
-    if weights:
-        return weights, {}
-    for stage in _STAGES:
-        folder = os.path.join(workdir, stage)
+    if config.weights:
+        return config.weights, {}
+    for stage in (config.stage,) if config.stage else _STAGES:
+        folder = os.path.join(config.workdir, stage)
         path = os.path.join(folder, "generator.keras")
         if os.path.isfile(path):
             return path, {"stage": stage, **_records(folder)}
+    named = f" {config.stage}" if config.stage else ""
     raise errors.ModelError(
-        f"{workdir}: no finished stage; complete the run by python -m "
-        "marsgan_tf.train, or name a generator file by --weights"
+        f"{config.workdir}: no finished stage{named}; complete the run by "
+        "python -m marsgan_tf.train, or name a generator file by --weights"
     )
 
 

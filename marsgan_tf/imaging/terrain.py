@@ -21,6 +21,7 @@ from marsgan_tf.imaging.terrain_ground import Ground, ground
 
 __all__ = [
     "Ground",
+    "georeference",
     "ground",
     "heights",
     "image",
@@ -155,7 +156,7 @@ def write_scene(
     )
     valid = _strip_mask(reflectance.shape, nodata_margin_px)
     pixels, nodata, scaling, offset = _to_dn(reflectance, valid, dtype)
-    wkt, transform = _georeference(gsd_m, seed)
+    wkt, transform = georeference(gsd_m, seed)
     raster_writer.write_raster(
         path,
         pixels,
@@ -212,8 +213,13 @@ def _to_dn(
     return np.where(valid, dn, nodata).astype(dtype), nodata, scaling, offset
 
 
-def _georeference(gsd_m: float, seed: int) -> tuple[str, affine.Affine]:
-    """WKT and transform of a place that depends on the seed alone."""
+def georeference(gsd_m: float, seed: int) -> tuple[str, affine.Affine]:
+    """WKT and transform of a place that depends on the seed alone.
+
+    Args:
+        gsd_m: Size of a pixel on the ground.
+        seed: Decides the place.
+    """
     rng = np.random.default_rng([seed, 1])
     longitude, latitude = rng.uniform(-180.0, 180.0), rng.uniform(-60.0, 60.0)
     # HiRISE takes the nearest multiple of 5 degrees towards the equator.

@@ -2,7 +2,8 @@
 
 An engine has `name`, `precision`, `concurrency` and `restore(lr)`, from
 `(batch, h, w, 1)` float32 to four times the sides; that of TensorFlow also
-has `sample`.
+has `sample`. Of a conditioned model, `told(degradation)` gives the engine for
+another degradation.
 """
 
 import importlib.util
@@ -12,6 +13,7 @@ from typing import Any
 
 from marsgan_tf import errors, native_output
 from marsgan_tf.deployment.description import Degradation, Description
+from marsgan_tf.inference.blend import Blend
 
 _CPU_INFO = "/proc/cpuinfo"
 
@@ -21,6 +23,7 @@ def open_engine(
     folder: str,
     description: Description,
     *,
+    blended: Blend | None = None,
     precision: str,
     degradation: Degradation,
     threads: int,
@@ -34,6 +37,7 @@ def open_engine(
             ensembles, which TensorFlow alone draws.
         folder: Of a model's version.
         description: Its description.
+        blended: What is mixed into the model, if anything.
         precision: "auto", "float32" or "bfloat16". By itself it is bfloat16
             where the processor computes in it.
         degradation: What a conditioned model is told.
@@ -55,6 +59,7 @@ def open_engine(
     return load(
         folder,
         description,
+        blended=blended,
         precision=precision,
         degradation=degradation,
         threads=threads,

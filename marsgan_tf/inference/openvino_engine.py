@@ -6,6 +6,7 @@ convolution sees the image and the reconstruction makes it, and bfloat16 would
 round both to eight bits.
 """
 
+import functools
 import threading
 
 import numpy as np
@@ -30,12 +31,11 @@ class OpenVINOEngine:
     Attributes:
         name: "openvino".
         precision: Of the trunk, "float32" or "bfloat16".
-        concurrency: Calls of `restore` that may run at once, each on its
-            share of the threads.
 
     Args:
         folder: Of a model's version.
         description: Its `Description`.
+        blended: A `Blend`, what is mixed into the model, if anything.
         precision: Of the trunk.
         degradation: What a conditioned model is told.
         threads: Processor threads to use; 0 for all.
@@ -46,7 +46,16 @@ class OpenVINOEngine:
 
     name = "openvino"
 
-    def __init__(self, folder, description, *, precision, degradation, threads):
+    def __init__(
+        self,
+        folder,
+        description,
+        *,
+        blended=None,
+        precision,
+        degradation,
+        threads,
+    ):
         if description.precision != "float32":
             raise errors.ModelError(
                 f"{folder}: was exported with --precision="
@@ -54,26 +63,46 @@ class OpenVINOEngine:
                 "it itself; export it again, or use --engine=saved_model"
             )
         core = ov.Core()
-        try:
-            model = core.read_model(folder)
-        except RuntimeError as error:
-            raise errors.ModelError(
-                f"{folder}: OpenVINO cannot read it ({_first_line(error)}); "
-                "export it again, or use --engine=saved_model"
-            ) from None
+        model = _read(core, folder)
+        if blended is not None:
+            _mix_in(blended, model, _read(core, blended.folder))
         if description.conditioned:
             _tell(model, degradation)
         self.precision = precision
+        self._again = functools.partial(
+            OpenVINOEngine,
+            folder,
+            description,
+            blended=blended,
+            precision=precision,
+            threads=threads,
+        )
         parts = _split(model, description.architecture["name"])
         hints = ("f32", _HINTS[precision], "f32")
-        self._parts = [
+        # Not yet: another degradation may be told before anything is restored.
+        self._compile = lambda: [
             core.compile_model(part, "CPU", _settings(hint, threads))
             for part, hint in zip(parts, hints, strict=True)
         ]
-        self.concurrency = self._parts[1].get_property(
-            "OPTIMAL_NUMBER_OF_INFER_REQUESTS"
-        )
         self._local = threading.local()
+        self._lock = threading.Lock()
+        self._compiled = None
+
+    @property
+    def concurrency(self):
+        """Calls of `restore` that may run at once."""
+        return self._parts[1].get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+
+    def told(self, degradation):
+        """The same model, conditioned, told another degradation."""
+        return self._again(degradation=degradation)
+
+    @property
+    def _parts(self):
+        with self._lock:
+            if self._compiled is None:
+                self._compiled = self._compile()
+            return self._compiled
 
     def restore(self, lr):
         """Super-resolves `(batch, h, w, 1)` float32; any thread may call it."""
@@ -143,6 +172,31 @@ def _of_type(model, name):
     return [
         node for node in model.get_ordered_ops() if node.get_type_name() == name
     ]
+
+
+def _read(core, folder):
+    try:
+        return core.read_model(folder)
+    except RuntimeError as error:
+        raise errors.ModelError(
+            f"{folder}: OpenVINO cannot read it ({_first_line(error)}); "
+            "export it again, or use --engine=saved_model"
+        ) from None
+
+
+def _mix_in(blended, model, other):
+    """Replaces the weights of a model by their mix with another's."""
+    pairs = zip(
+        _of_type(model, "Constant"), _of_type(other, "Constant"), strict=True
+    )
+    for mine, others in pairs:
+        values = mine.data
+        if values.dtype == np.float32:
+            mixed = ov.opset13.constant(
+                np.float32(blended.mix(values, others.data))
+            )
+            for consumer in mine.output(0).get_target_inputs():
+                consumer.replace_source_output(mixed.output(0))
 
 
 def _tell(model, degradation):

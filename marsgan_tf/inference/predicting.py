@@ -9,7 +9,7 @@ from marsgan_tf.config import PredictConfig
 from marsgan_tf.deployment import description as descriptions
 from marsgan_tf.imaging import raster_checks
 from marsgan_tf.imaging.stretch import Stretch
-from marsgan_tf.inference import engines, inputs
+from marsgan_tf.inference import blend, engines, inputs
 from marsgan_tf.inference.settings import (
     Model,
     Options,
@@ -68,16 +68,18 @@ def predict(config: PredictConfig) -> None:
 def _load_model(config: PredictConfig) -> Model:
     folder = descriptions.find(config.model)
     description = descriptions.load(folder)
+    blur, noise = map(_given, (config.blur_sigma, config.noise_sigma))
+    assumed = description.degradation
     degradation = descriptions.Degradation(
-        blur_sigma=_told(config.blur_sigma, description.degradation.blur_sigma),
-        noise_sigma=_told(
-            config.noise_sigma, description.degradation.noise_sigma
-        ),
+        blur_sigma=assumed.blur_sigma if blur is None else blur,
+        noise_sigma=assumed.noise_sigma if noise is None else noise,
     )
+    blended = blend.find(config.model, description, config.interpolate)
     engine = engines.open_engine(
         config.engine,
         folder,
         description,
+        blended=blended,
         precision=config.precision,
         degradation=degradation,
         threads=config.threads,
@@ -91,12 +93,15 @@ def _load_model(config: PredictConfig) -> Model:
         engine.precision,
     )
     return Model(
-        engine=engine, description=description, degradation=degradation
+        engine=engine,
+        description=description,
+        blended=blended,
+        degradation=degradation,
     )
 
 
-def _told(given: float, recorded: float) -> float:
-    return given if given >= 0 else recorded
+def _given(text: str) -> float | None:
+    return None if text == "auto" else float(text)
 
 
 def _options(config: PredictConfig) -> Options:
@@ -106,6 +111,8 @@ def _options(config: PredictConfig) -> Options:
         color=config.color,
         pan_band=config.pan_band,
         stretch=_stretch(config.stretch),
+        blur_sigma=_given(config.blur_sigma),
+        noise_sigma=_given(config.noise_sigma),
         tile=config.tile,
         halo=config.halo,
         samples=config.samples,

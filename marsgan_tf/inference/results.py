@@ -57,7 +57,15 @@ def plan(
         and scene.nodata is None
         and dtype.kind != "f"
     )
-    told = ("model", "weights_sha256", "engine", "precision", "stretch")
+    told = (
+        "model",
+        "weights_sha256",
+        "interpolated",
+        "engine",
+        "precision",
+        "degradation",
+        "stretch",
+    )
     layout = image_layout(
         scene,
         scale=SCALE,

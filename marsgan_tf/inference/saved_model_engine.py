@@ -1,5 +1,7 @@
 """Prediction by TensorFlow in this process, on its GPU where it has one."""
 
+import copy
+
 import numpy as np
 import tensorflow as tf
 
@@ -17,6 +19,7 @@ class SavedModelEngine:
     Args:
         folder: Of a model's version.
         description: Its `Description`.
+        blended: A `Blend`, what is mixed into the model, if anything.
         precision: Of the dense blocks.
         degradation: What a conditioned model is told.
         threads: Processor threads to use; 0 for all.
@@ -28,23 +31,30 @@ class SavedModelEngine:
     name = "saved_model"
     concurrency = 1
 
-    def __init__(self, folder, description, *, precision, degradation, threads):
+    def __init__(
+        self,
+        folder,
+        description,
+        *,
+        blended=None,
+        precision,
+        degradation,
+        threads,
+    ):
         if threads:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
-        try:
-            self._loaded = tf.saved_model.load(folder)
-            self._restore = self._loaded.signatures[precision]
-        except (OSError, ValueError, LookupError, tf.errors.OpError) as error:
-            raise errors.ModelError(
-                f"{folder}: TensorFlow cannot load it "
-                f"({' '.join(str(error).split())[:200]}); export it again"
-            ) from None
+        self._loaded, self._restore = _load(folder, precision)
+        if blended is not None:
+            _mix_in(blended, self._restore, precision)
         self._sample = self._loaded.signatures.get("sample")
         self.precision = precision
-        self._told = {}
-        if description.conditioned:
-            pair = [[degradation.blur_sigma, degradation.noise_sigma]]
-            self._told = {"degradation": tf.constant(pair, tf.float32)}
+        self._told = _inputs(degradation) if description.conditioned else {}
+
+    def told(self, degradation):
+        """The same model, conditioned, told another degradation."""
+        other = copy.copy(self)
+        other._told = _inputs(degradation)
+        return other
 
     def restore(self, lr):
         """Super-resolves `(batch, h, w, 1)` float32."""
@@ -78,6 +88,30 @@ class SavedModelEngine:
             raise errors.OutOfMemoryError(
                 "the memory does not suffice: set a smaller --tile"
             ) from None
+
+
+def _load(folder, precision):
+    """A model and its signature of a precision."""
+    try:
+        loaded = tf.saved_model.load(folder)
+        return loaded, loaded.signatures[precision]
+    except (OSError, ValueError, LookupError, tf.errors.OpError) as error:
+        raise errors.ModelError(
+            f"{folder}: TensorFlow cannot load it "
+            f"({' '.join(str(error).split())[:200]}); export it again"
+        ) from None
+
+
+def _mix_in(blended, signature, precision):
+    """Changes the variables of a model, which its signatures share."""
+    _, other = _load(blended.folder, precision)
+    for mine, others in zip(signature.variables, other.variables, strict=True):
+        mine.assign(blended.mix(mine.numpy(), others.numpy()))
+
+
+def _inputs(degradation):
+    pair = [[degradation.blur_sigma, degradation.noise_sigma]]
+    return {"degradation": tf.constant(pair, tf.float32)}
 
 
 def supports_bfloat16():

@@ -11,8 +11,14 @@ from collections.abc import Callable
 import numpy as np
 
 from marsgan_tf import errors
-from marsgan_tf.imaging import colour, stretch, tiling
+from marsgan_tf.imaging import (
+    colour,
+    degradation_estimator,
+    stretch,
+    tiling,
+)
 from marsgan_tf.imaging.stretch import Stretch
+from marsgan_tf.inference.patches import PatchSampler
 from marsgan_tf.inference.planes import (
     EachBand,
     Panchromatic,
@@ -40,6 +46,8 @@ class Survey:
             nothing to restore then.
         valid_share: Of the pixels, those with data in all bands.
         has_invalid: Whether any pixel of a band has none.
+        patches: Of each plane, float32 `(patches, side, side)` in the image's
+            numbers, wholly valid and spread over the scene.
     """
 
     planes: Planes
@@ -47,6 +55,9 @@ class Survey:
     constant: tuple[bool, ...]
     valid_share: float
     has_invalid: bool
+    patches: tuple[np.ndarray, ...] = dataclasses.field(
+        default=(), compare=False, repr=False
+    )
 
 
 def survey(
@@ -79,15 +90,20 @@ def survey(
     whole = tiling.Grid(
         scene.reader.height, scene.reader.width, WINDOW_PX, halo=0
     )
+    sampler = PatchSampler(
+        degradation_estimator.PATCH_PX, first.count, len(whole)
+    )
     for window in whole:
         if heed is not None:
             heed()
         pixels, valid = scene.read(window)
         # Also where there is no data, so that no NaN is ever compared.
         pixels = np.where(valid, pixels, pixels.dtype.type(0))
-        tally.add(window, first.split(pixels), first.valid(valid), valid)
+        planes, valid_planes = first.split(pixels), first.valid(valid)
+        tally.add(window, planes, valid_planes, valid)
+        sampler.add(planes, valid_planes)
         if levels is not None:
-            every = np.broadcast_to(first.valid(valid), valid.shape)
+            every = np.broadcast_to(valid_planes, valid.shape)
             levels.add(window, pixels, every, valid)
         if moments is not None:
             bands = pixels.astype(np.float64)
@@ -102,6 +118,7 @@ def survey(
         constant=tuple((tally.low == tally.high).tolist()),
         valid_share=tally.valid_count / tally.total,
         has_invalid=tally.has_invalid,
+        patches=sampler.taken(),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from marsgan_tf import errors
 from marsgan_tf.deployment.description import Degradation, Description
 from marsgan_tf.imaging.stretch import Stretch
+from marsgan_tf.inference.blend import Blend
 
 _EXTENSIONS = (".tif", ".tiff")
 
@@ -20,11 +21,14 @@ class Model:
     Attributes:
         engine: What runs it.
         description: Of the export.
-        degradation: What is assumed of the input.
+        blended: What is mixed into it, if anything.
+        degradation: What is assumed of the input where it is not read from
+            it: what the user says, or else what the model was exported with.
     """
 
     engine: Any
     description: Description
+    blended: Blend | None
     degradation: Degradation
 
 
@@ -39,6 +43,9 @@ class Options:
         pan_band: Position among the bands, from 1.
         stretch: Range of all planes; None to fit each; "none" for the
             dtype's own.
+        blur_sigma: Of the input, px of the output; None to read it from the
+            image.
+        noise_sigma: Likewise, in stretched units.
         tile: Largest side of a tile, low-resolution px; 0 to choose one.
         halo: Around it.
         samples: Draws of the ensemble; 0 for none.
@@ -55,6 +62,8 @@ class Options:
     color: str
     pan_band: int
     stretch: Stretch | str | None
+    blur_sigma: float | None
+    noise_sigma: float | None
     tile: int
     halo: int
     samples: int

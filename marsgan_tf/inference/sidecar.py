@@ -5,10 +5,11 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from marsgan_tf import __version__, errors, staging
+from marsgan_tf.deployment.description import Degradation
 from marsgan_tf.imaging.tiling import Grid
 from marsgan_tf.inference import spool_settings
 from marsgan_tf.inference.scene import Scene
@@ -18,9 +19,21 @@ from marsgan_tf.inference.tile_restorer import SCALE, TileRestorer
 
 
 def facts(
-    scene: Scene, restorer: TileRestorer, model: Model, options: Options
+    scene: Scene,
+    restorer: TileRestorer,
+    degradations: Sequence[Degradation],
+    model: Model,
+    options: Options,
 ) -> dict[str, Any]:
-    """All that the pixels depend on, as JSON can hold it."""
+    """All that the pixels depend on, as JSON can hold it.
+
+    Args:
+        scene: The input.
+        restorer: Its planes and tiles.
+        degradations: What is assumed of each plane; they share the blur.
+        model: What restores.
+        options: The user's choices.
+    """
     survey = restorer.survey
     return {
         "input": os.path.basename(scene.path),
@@ -31,9 +44,13 @@ def facts(
         "valid_share": survey.valid_share,
         "model": f"{model.description.name}/{model.description.version}",
         "weights_sha256": model.description.weights_sha256,
+        "interpolated": _interpolated(model),
         "engine": model.engine.name,
         "precision": model.engine.precision,
-        "degradation": dataclasses.asdict(model.degradation),
+        "degradation": {
+            "blur_sigma": degradations[0].blur_sigma,
+            "noise_sigma": [told.noise_sigma for told in degradations],
+        },
         "color": {
             "mode": survey.planes.mode,
             **dataclasses.asdict(survey.planes),
@@ -45,6 +62,17 @@ def facts(
         "consistency": "project" if options.project else "none",
         "samples": options.samples,
         "seed": options.seed,
+    }
+
+
+def _interpolated(model: Model) -> dict[str, Any] | None:
+    if model.blended is None:
+        return None
+    other = model.blended.description
+    return {
+        "share": model.blended.share,
+        "with": f"{other.name}/{other.version}",
+        "weights_sha256": other.weights_sha256,
     }
 
 

@@ -1,18 +1,21 @@
 """One scene from file to file: tiles through the network, kept as they come."""
 
+import dataclasses
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from absl import logging
 
 from marsgan_tf import errors
+from marsgan_tf.deployment.description import Degradation
 from marsgan_tf.imaging.georeference import Georeference
 from marsgan_tf.imaging.stretch import Stretch
 from marsgan_tf.imaging.tiling import Grid, Window, read_with_halo
 from marsgan_tf.inference import (
+    estimation,
     results,
     scan,
     scene,
@@ -60,10 +63,6 @@ def super_resolve(
         errors.Interrupted: On a signal; finished tiles are kept.
     """
     settings.check_targets(source, targets, options)
-    projection = None
-    if options.project or targets.residual:
-        projection = Projection(model.degradation.blur_sigma, SCALE)
-    halo = options.halo + (projection.reach_px if projection else 0)
     with scene.open_scene(
         source, bands=options.bands, nodata=options.nodata
     ) as opened:
@@ -84,10 +83,22 @@ def super_resolve(
                     ),
                 ),
             )
+        degradations = _degradations(opened, survey, model, options)
+        engines = _engines(model, degradations)
+        projection = None
+        if options.project or targets.residual:
+            projection = Projection(degradations[0].blur_sigma, SCALE)
+        halo = options.halo + (projection.reach_px if projection else 0)
         restorer = TileRestorer(
-            engine=model.engine,
+            engines=engines,
             survey=survey,
-            grid=choose_grid(reader.height, reader.width, halo, options, model),
+            grid=choose_grid(
+                reader.height,
+                reader.width,
+                halo,
+                tile=options.tile,
+                concurrency=engines[0].concurrency,
+            ),
             dtype=reader.dtype,
             nodata=opened.nodata,
             projection=projection,
@@ -95,11 +106,44 @@ def super_resolve(
             samples=options.samples,
             seed=options.seed,
         )
-        _predict(opened, restorer, targets, model, options, received)
+        facts = sidecar.facts(opened, restorer, degradations, model, options)
+        _predict(opened, restorer, targets, facts, options, received)
+
+
+def _degradations(
+    opened: scene.Scene, survey: scan.Survey, model: Model, options: Options
+) -> tuple[Degradation, ...]:
+    """What is assumed of each plane: read from the image where wanted."""
+    wanted = (options.blur_sigma, options.noise_sigma)
+    if not model.description.conditioned or None not in wanted:
+        return (model.degradation,) * survey.planes.count
+    found = estimation.read(survey, model.degradation)
+    names = ("blur_sigma", "noise_sigma")
+    given = {n: w for n, w in zip(names, wanted, strict=True) if w is not None}
+    degradations = tuple(dataclasses.replace(f, **given) for f in found)
+    logging.info(
+        "%s: taken for blurred by %.2f px of the output, with noise of %s of "
+        "its range",
+        opened.path,
+        degradations[0].blur_sigma,
+        ", ".join(f"{told.noise_sigma:.4f}" for told in degradations),
+    )
+    return degradations
+
+
+def _engines(
+    model: Model, degradations: Sequence[Degradation]
+) -> tuple[Any, ...]:
+    """One for each plane; those that are told the same are the same."""
+    engines = {model.degradation: model.engine}
+    for told in degradations:
+        if told not in engines:
+            engines[told] = model.engine.told(told)
+    return tuple(engines[told] for told in degradations)
 
 
 def choose_grid(
-    height: int, width: int, halo: int, options: Options, model: Model
+    height: int, width: int, halo: int, *, tile: int, concurrency: int
 ) -> Grid:
     """The tiles of an image: large, but not so that threads are idle.
 
@@ -107,16 +151,13 @@ def choose_grid(
         height: Rows of the image.
         width: Columns.
         halo: Around a tile.
-        options: Their `tile` is taken if it is not 0.
-        model: Its engine tells how many tiles it takes at once.
+        tile: Its largest side; 0 to choose one.
+        concurrency: Tiles that the engine takes at once.
     """
-    if options.tile:
-        return Grid(height, width, options.tile, halo)
+    if tile:
+        return Grid(height, width, tile, halo)
     grid = Grid(height, width, _LARGEST_TILE_PX, halo)
-    while (
-        len(grid) < 2 * model.engine.concurrency
-        and grid.tile > _SMALLEST_TILE_PX
-    ):
+    while len(grid) < 2 * concurrency and grid.tile > _SMALLEST_TILE_PX:
         grid = Grid(height, width, grid.tile // 2, halo)
     return grid
 
@@ -125,11 +166,10 @@ def _predict(
     opened: scene.Scene,
     restorer: TileRestorer,
     targets: Targets,
-    model: Model,
+    facts: dict[str, Any],
     options: Options,
     received: list[int],
 ) -> None:
-    facts = sidecar.facts(opened, restorer, model, options)
     told = {
         **facts,
         "format": options.file_format,
@@ -203,7 +243,7 @@ def _restore_all(
     ) as progress:
         work = _named(opened.path, restorer)
         for index, arrays in overlapped(
-            missing, read, work, workers=restorer.engine.concurrency
+            missing, read, work, workers=restorer.engines[0].concurrency
         ):
             tiles.write(index, {n: arrays[n] for n in tiles.layer_names})
             progress.advance()

@@ -41,7 +41,7 @@ class TileRestorer:
     """Restores the tiles of one scene, in any order, in several threads.
 
     Attributes:
-        engine: What runs the network.
+        engines: What runs the network, one for each plane.
         survey: What holds for the whole scene.
         grid: The tiles.
         dtype: Of the output.
@@ -52,7 +52,7 @@ class TileRestorer:
         seed: Of the first draw.
     """
 
-    engine: Any
+    engines: tuple[Any, ...]
     survey: Survey
     grid: tiling.Grid
     dtype: np.dtype
@@ -131,7 +131,9 @@ class TileRestorer:
         unit = (plane - stretch.low) / width
         shown = np.clip(unit, *_SHOWN)
         beyond = unit - shown
-        answer, deviation = self._through(shown.astype(np.float32), origin)
+        answer, deviation = self._through(
+            self.engines[index], shown.astype(np.float32), origin
+        )
         high_inside = tuple(
             slice(part.start * SCALE, part.stop * SCALE) for part in inside
         )
@@ -163,15 +165,15 @@ class TileRestorer:
         return found
 
     def _through(
-        self, shown: np.ndarray, origin: Any
+        self, engine: Any, shown: np.ndarray, origin: Any
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """Through the network: the answer, and its deviation if asked for."""
         batch = np.ascontiguousarray(shown[np.newaxis, ..., np.newaxis])
         if not self.samples:
-            return self.engine.restore(batch)[0, ..., 0], None
+            return engine.restore(batch)[0, ..., 0], None
         row, col = origin
         draws = [
-            self.engine.sample(batch, row=row, col=col, seed=self.seed + index)
+            engine.sample(batch, row=row, col=col, seed=self.seed + index)
             for index in range(self.samples)
         ]
         stack = np.stack([draw[0, ..., 0] for draw in draws]).astype(np.float64)
