@@ -5,7 +5,12 @@ import numpy as np
 import pytest
 
 from marsgan_tf import errors
-from marsgan_tf.assessment import edge_search, regions, slanted_edge
+from marsgan_tf.assessment import (
+    edge_proposals,
+    edge_search,
+    regions,
+    slanted_edge,
+)
 from marsgan_tf.assessment.regions import Region
 
 SIGMA = 0.9
@@ -126,7 +131,7 @@ def test_windows_keep_off_pixels_without_data(scene):
 
 def test_blocks_of_the_search_leave_no_seam(scene, monkeypatch):
     whole = edge_search.find_edges(scene[:120], count=100)
-    monkeypatch.setattr(edge_search, "_BLOCK_PX", 37)
+    monkeypatch.setattr(edge_proposals, "_BLOCK_PX", 37)
     assert edge_search.find_edges(scene[:120], count=100) == whole
     assert len(whole) > 10
 

@@ -121,6 +121,15 @@ def test_few_figures_have_no_deviation():
     assert math.isnan(one.deviation) and math.isnan(one.low)
 
 
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_too_few_figures_have_no_interval(count):
+    """Of two, Student's would reach 9 deviations to each side."""
+    few = enhancement.summarise([2.0, 3.0, 2.5, 2.7][:count])
+    assert few.deviation > 0 and not few.has_interval
+    assert math.isnan(few.low) and math.isnan(few.high)
+    assert enhancement.summarise([2.0] * 5).has_interval
+
+
 def test_wider_in_the_fine_image_is_below_one():
     assert EdgeRises("e", 2.0, 4.0, 20, 20).factor == 0.5
 
