@@ -603,7 +603,8 @@ def test_command_and_its_one_line_errors(files, tmp_path):
     done = subprocess.run(
         [
             *command,
-            f"--images=a={files['lr']},b={tmp_path}/none.tif",
+            f"--images=a={files['lr']}",
+            f"--images=b={tmp_path}/none.tif",
             f"--output_dir={tmp_path}/out",
         ],
         cwd=ROOT,
@@ -613,6 +614,34 @@ def test_command_and_its_one_line_errors(files, tmp_path):
     assert done.returncode == 1
     assert re.fullmatch(r"error: .*none\.tif: .*\n", done.stderr)
     assert not (tmp_path / "out").exists()
+
+
+def test_names_and_paths_may_hold_commas_spaces_and_any_letters(
+    files, tmp_path
+):
+    """A name ends at the first =; what follows is the path, = and all."""
+    folder = tmp_path / "a, b=c"
+    folder.mkdir()
+    path = folder / "größe, 1=2.tif"
+    path.write_bytes(pathlib.Path(files["lr"]).read_bytes())
+    output = tmp_path / "bericht, é"
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "marsgan_tf.evaluate",
+            f"--images=Höhe, neu={path}",
+            f"--output_dir={output}",
+            "--noviewer",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    (row,) = table(output, "scores_whole")["rows"]
+    assert row["image"] == "Höhe, neu"
+    assert path.name in (output / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

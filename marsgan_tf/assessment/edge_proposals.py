@@ -12,6 +12,8 @@ import numpy as np
 import scipy.ndimage
 import scipy.special
 
+from marsgan_tf.assessment.watching import watched
+
 _SMOOTHING_SIGMA = 1.0  # Px, of the gradient.
 _BLOCK_PX = 1024  # Side of what is differentiated at once: memory.
 _COHERENCE_POWER = 4
@@ -33,10 +35,14 @@ def propose(
         side_px: Of a window.
     """
     found: dict[tuple[int, int], float] = {}
-    for row in range(0, image.shape[0], _BLOCK_PX):
-        for col in range(0, image.shape[1], _BLOCK_PX):
-            for place, score in _of_block(image, valid, (row, col), side_px):
-                found[place] = max(score, found.get(place, 0.0))
+    blocks = [
+        (row, col)
+        for row in range(0, image.shape[0], _BLOCK_PX)
+        for col in range(0, image.shape[1], _BLOCK_PX)
+    ]
+    for block in watched(blocks, f"edges of {side_px} px", unit="blocks"):
+        for place, score in _of_block(image, valid, block, side_px):
+            found[place] = max(score, found.get(place, 0.0))
     return sorted(found, key=lambda place: (-found[place], place))
 
 

@@ -12,10 +12,11 @@ import numpy as np
 from marsgan_tf.assessment import edge_proposals, slanted_edge
 from marsgan_tf.assessment.regions import Region
 from marsgan_tf.assessment.slanted_edge import EdgeError, SlantedEdge
+from marsgan_tf.assessment.watching import watched
 
 # More than are wanted, since most are rejected on real ground.
-_PROPOSALS_PER_EDGE = 30
-_ENOUGH_PER_EDGE = 3
+_PROPOSALS_PER_EDGE = 20
+_ENOUGH_PER_EDGE = 2
 # Of the wanted side: where there are too few edges that stay straight and alone
 # for so long, shorter ones will do. The paper's were as short as 11 px.
 _SIDE_SHARES = (1.0, 0.7)
@@ -117,7 +118,9 @@ def _of_side(
     """The best edges in windows of one size that do not overlap, in order."""
     accepted: list[_Found] = []
     places = edge_proposals.propose(image, valid, side_px)
-    for place in places[: _PROPOSALS_PER_EDGE * count]:
+    places = places[: _PROPOSALS_PER_EDGE * count]
+    label = f"edges of {side_px} px"
+    for place in watched(places, label, unit="candidates"):
         region = Region("", *place, side_px, side_px)
         if any(region.overlaps(other) for other in taken):
             continue

@@ -131,12 +131,13 @@ class Evaluation:
                 marked = regions.read_regions(path, pixels[0].shape)
             else:
                 marked = [*edge_findings.find(*pixels, count=count)]
+            most = len(marked) if path else count
             if not marked:
                 return []
             listed = os.path.join(self._folder, "regions.csv")
             regions.write_regions(listed, marked)
             return [
-                self._measure(image, pixels, marked, lr.coarser)
+                self._measure(image, pixels, marked, lr.coarser, most)
                 for image in self._compared.restored
             ]
 
@@ -146,6 +147,7 @@ class Evaluation:
         pixels: tuple[np.ndarray, np.ndarray],
         marked: Sequence[Region],
         scale: int,
+        most: int,
     ) -> EdgeFindings:
         name = self._names.make(f"edges_{image.name}")
         picture = f"figures/{name}.png"
@@ -156,6 +158,7 @@ class Evaluation:
             marked,
             scale=scale,
             figure=self._path(picture),
+            most=most,
         )
         rises = [pair.rises for pair in found.pairs]
         title = f"Slanted edges of {image.name}"
@@ -206,7 +209,9 @@ class Evaluation:
         self, image: GridImage, lr: GridImage, sigma: float
     ) -> ResidualTotals | None:
         painter = honesty_maps.ResidualPainter(image, lr, sigma)
-        values, valid = tiles.write("", painter.grid, painter).overview
+        values, valid = tiles.write(
+            "", painter.grid, painter, label=f"{image.name}, residual"
+        ).overview
         totals = painter.totals
         if np.isnan(totals.rms):
             return None
@@ -254,7 +259,7 @@ class Evaluation:
         """Paints a layer, and adds it to the viewer if there is one."""
         name = self._names.make(label)
         folder = self._path(f"tiles/{name}") if self._viewer else ""
-        pyramid = tiles.write(folder, self._compared.grid, paint)
+        pyramid = tiles.write(folder, self._compared.grid, paint, label=label)
         if self._viewer:
             self.layers.append(
                 ViewerLayer(
