@@ -7,8 +7,10 @@ import math
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
+import time
 
 import affine
 import numpy as np
@@ -589,6 +591,80 @@ def test_images_without_any_data_are_told(files, tmp_path):
             config(tmp_path / "out", files, reference=empty, overwrite=True)
         )
     assert not (tmp_path / "out").exists()
+
+
+def test_images_that_share_no_pixel_are_told(files, ground, tmp_path):
+    halves = []
+    for name, part in (("left", np.s_[:, :100]), ("right", np.s_[:, 100:])):
+        pixels = ground["hr"].astype(np.uint16)
+        pixels[part] = 0
+        path = tmp_path / f"{name}.tif"
+        halves.append(
+            rasters.write_geotiff(path, pixels, transform=GROUND, nodata=0)
+        )
+    options = {"images": (f"a={halves[0]}",), "reference": halves[1]}
+    with pytest.raises(errors.RasterError, match="right.tif: has data in no"):
+        evaluating.evaluate(config(tmp_path / "out", files, **options))
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "left.tif",
+        "right.tif",
+    }
+
+
+def test_another_crs_with_the_same_corners_is_told(
+    files, ground, tmp_path, caplog
+):
+    path = rasters.write_geotiff(
+        tmp_path / "earth.tif",
+        ground["sr"].astype(np.uint16),
+        transform=GROUND,
+        crs="EPSG:32633",
+    )
+    with opened(f"a={path}", f"b={files['sr']}"):
+        assert caplog.text.count("sr.tif: its CRS is called otherwise") == 1
+    caplog.clear()
+    with opened(f"a={files['sr']}", reference=files["hr"]):
+        assert caplog.text == ""
+
+
+def test_bad_regions_are_told_before_anything_is_computed(
+    files, tmp_path, monkeypatch
+):
+    listed = tmp_path / "edges.csv"
+    listed.write_text("name,row,col,height,width\nfar,40,50,16,16\n")
+    monkeypatch.setattr(scores, "score_whole", None)
+    options = {"edges": str(listed)}
+    with pytest.raises(errors.MarsganError, match="far leaves the image"):
+        evaluating.evaluate(config(tmp_path / "out", files, **options))
+    options["images"] = (f"a={files['sr']}",)
+    with pytest.raises(errors.SettingsError, match="--lr=NAME"):
+        evaluating.evaluate(config(tmp_path / "out", files, **options))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_leaves_nothing_behind(files, tmp_path, number):
+    """Sent as soon as the new folder is there, which is before any score."""
+    output = tmp_path / "out"
+    running = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "marsgan_tf.evaluate",
+            *(f"--images={name}={files[name]}" for name in ("lr", "sr")),
+            f"--output_dir={output}",
+        ],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while running.poll() is None and not list(tmp_path.iterdir()):
+        time.sleep(0.01)
+    running.send_signal(number)
+    _, told = running.communicate(timeout=60)
+    assert running.returncode == 128 + number
+    assert told.splitlines()[-1].startswith("error: ")
+    assert "Traceback" not in told
+    assert not list(tmp_path.iterdir())
 
 
 def test_output_that_is_a_file_is_refused(files, tmp_path):
