@@ -15,7 +15,7 @@ from marsgan_tf.assessment.slanted_edge import EdgeError, SlantedEdge
 from marsgan_tf.assessment.watching import watched
 
 # More than are wanted, since most are rejected on real ground.
-_PROPOSALS_PER_EDGE = 20
+_PROPOSALS_PER_EDGE = 15
 _ENOUGH_PER_EDGE = 2
 # Of the wanted side: where there are too few edges that stay straight and alone
 # for so long, shorter ones will do. The paper's were as short as 11 px.
