@@ -68,10 +68,11 @@ def find_edges(
             not finite count as without. Windows hold none of either.
         count: How many are wanted; fewer come back where there are fewer.
         side_px: Of a window, at least 12 px; three times the rise or more. The
-            paper's were 11 to 27 px.
+            paper's were 11 to 27 px. Where there are fewer than `count`,
+            windows of 0.7 times that follow.
 
     Returns:
-        The best first, named edge01, edge02 and so on; the edge passes
+        The best first of each size, named edge01, edge02 and so on; the edge passes
         through the middle of its window.
 
     Raises:
