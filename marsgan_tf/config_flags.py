@@ -57,7 +57,7 @@ _DEFINE: dict[Any, Callable] = {
 def _define_field(field: dataclasses.Field) -> flags.FlagHolder:
     text = field.metadata["help"]
     if field.metadata["is_repeated"]:
-        return flags.DEFINE_multi_string(field.name, [*field.default], text)
+        return flags.DEFINE_multi_string(field.name, field.default, text)
     if typing.get_origin(field.type) is tuple:
         return flags.DEFINE(
             _TupleParser(typing.get_args(field.type)[0]),

@@ -149,7 +149,7 @@ def test_short_windows_where_no_edge_stays_straight_for_long():
     image += np.random.default_rng(6).normal(0, 1, image.shape)
     places = edge_search.find_edges(image, count=30)
     assert len(places) >= 6
-    assert {region.height for region in places} == {14}
+    assert {region.height for region in places} == {14, 12}
     expected = edges.RISE_PER_SIGMA * np.sqrt(0.8**2 + 1 / 6)
     for region in places:
         measured = slanted_edge.measure(region.crop(image))

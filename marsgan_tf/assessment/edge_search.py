@@ -19,7 +19,7 @@ _PROPOSALS_PER_EDGE = 15
 _ENOUGH_PER_EDGE = 2
 # Of the wanted side: where there are too few edges that stay straight and alone
 # for so long, shorter ones will do. The paper's were as short as 11 px.
-_SIDE_SHARES = (1.0, 0.7)
+_SIDE_SHARES = (1.0, 0.7, 0.6)
 _LEAST_SIDE_PX = 12
 
 # Stricter than `slanted_edge`, which has to measure what it is given: here
@@ -72,8 +72,8 @@ def find_edges(
             windows of 0.7 times that follow.
 
     Returns:
-        The best first of each size, named edge01, edge02 and so on; the edge passes
-        through the middle of its window.
+        The best first of each size, named edge01, edge02 and so on; the edge
+        passes through the middle of its window.
 
     Raises:
         ValueError: If an array has other dimensions, or `count` or `side_px`
