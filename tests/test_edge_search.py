@@ -105,6 +105,8 @@ def decoys():
         "spot": 80.0 * np.exp(-(distance**2) / 8),
         "ridge": 60.0 * np.exp(-((cols + 0.2 * rows) ** 2) / 4),
         "stripes": 40.0 * np.sign(np.sin((cols + 0.1 * rows) / 2.5)),
+        "band": 60.0 * (abs(cols + 0.2 * rows) < 7),
+        "pair": 60.0 * (abs(cols) < 7) * np.sign(cols + 0.2 * rows),
         "texture": texture,
         "slope": 1.5 * cols,
         "flat": np.zeros((120, 120)),

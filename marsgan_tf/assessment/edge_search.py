@@ -33,6 +33,10 @@ _MOST_OFF_MIDDLE_PX = 1.5  # At the image's border windows cannot follow.
 _MOST_RISE_SHARE = 0.35  # Of the window's side: the rest shows plateaus.
 # A pixel's own aperture is 0.29: of less, the fit jumped to a single pixel.
 _LEAST_SIGMA_PX = 0.2
+# Px beyond the window in which both sides must still be nearer their own level
+# than the other's, by this share of the contrast: else it is a narrow band.
+_BEYOND_PX = 3
+_LEAST_BEYOND = 0.15
 # Of the pixels, that have the window's lowest or highest value. A side that is
 # one number was clipped or has no data, and the edge is none of the ground's.
 _MOST_EQUAL_SHARE = 0.25
@@ -158,7 +162,39 @@ def _examine(
         edge = _measure(image, valid, region)
     if edge is None or not _is_good(edge, side_px):
         return None
+    if not _is_alone(image, valid, region, edge):
+        return None
     return _Found(region, edge)
+
+
+def _is_alone(
+    image: np.ndarray, valid: np.ndarray, region: Region, edge: SlantedEdge
+) -> bool:
+    """Whether both sides go on beyond the window, as far as one can see."""
+    rows, cols = (
+        np.arange(max(start - _BEYOND_PX, 0), min(start + side, size))
+        for start, side, size in zip(
+            (region.row, region.col),
+            (region.height + _BEYOND_PX, region.width + _BEYOND_PX),
+            image.shape,
+            strict=True,
+        )
+    )
+    place = np.ix_(rows, cols)
+    from_row, from_col = rows[:, np.newaxis] - region.row, cols - region.col
+    across = edge.line.distance(from_row, from_col)
+    along = (from_row - edge.line.row) * edge.line.normal_col - (
+        from_col - edge.line.col
+    ) * edge.line.normal_row
+    half = region.height / 2
+    is_beyond = (abs(across) > half) & (abs(along) < half) & valid[place]
+    fit = edge.profile.fit
+    share = (image[place] - fit.low) / fit.contrast - 0.5
+    return all(
+        np.median(sign * share[is_side]) > _LEAST_BEYOND
+        for sign in (-1, 1)
+        if (is_side := is_beyond & (sign * across > 0)).any()
+    )
 
 
 def _off_middle(edge: SlantedEdge, side_px: int) -> tuple[float, float]:
