@@ -95,6 +95,12 @@ def canvas():
     return 100 + np.random.default_rng(1).normal(0, 1, (120, 120))
 
 
+def pair_of_bands(distance, width):
+    """A bright one beside a dark one, which end beyond a short window."""
+    bands = 60.0 * (abs(distance) < width) * np.sign(distance)
+    return scipy.ndimage.gaussian_filter(bands, 1.0)
+
+
 def decoys():
     """Strong contrasts of which none is a straight edge by itself."""
     rows, cols = np.indices((120, 120)) - 60.0
@@ -105,8 +111,8 @@ def decoys():
         "spot": 80.0 * np.exp(-(distance**2) / 8),
         "ridge": 60.0 * np.exp(-((cols + 0.2 * rows) ** 2) / 4),
         "stripes": 40.0 * np.sign(np.sin((cols + 0.1 * rows) / 2.5)),
-        "band": 60.0 * (abs(cols + 0.2 * rows) < 7),
-        "pair": 60.0 * (abs(cols) < 7) * np.sign(cols + 0.2 * rows),
+        "pair": pair_of_bands(cols + 0.2 * rows, 6.0),
+        "wider pair": pair_of_bands(cols + 0.2 * rows, 7.0),
         "texture": texture,
         "slope": 1.5 * cols,
         "flat": np.zeros((120, 120)),
