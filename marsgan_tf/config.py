@@ -22,11 +22,19 @@ VGG19_CONVOLUTIONS = tuple(
 )
 
 
-def option(default: Any, text: str, kind: str = "") -> Any:
-    """A field with its help; `kind` is `FREE`, `GAN` or nothing."""
-    return dataclasses.field(
-        default=default, metadata={"help": text, "kind": kind}
-    )
+def option(
+    default: Any, text: str, kind: str = "", *, is_repeated: bool = False
+) -> Any:
+    """A field with its help.
+
+    Args:
+        default: Its value.
+        text: The help.
+        kind: `FREE`, `GAN` or nothing.
+        is_repeated: Of a tuple of texts: a flag for each, commas and all.
+    """
+    metadata = {"help": text, "kind": kind, "is_repeated": is_repeated}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 def require(name: str, value: Any, is_right: bool, rule: str) -> None:
@@ -580,8 +588,9 @@ class EvaluateConfig:
 
     images: tuple[str, ...] = option(
         (),
-        "Registered images of one ground, NAME=PATH each: super-resolved, and "
-        "the input.",
+        "A registered image of the ground, NAME=PATH: super-resolved, or the "
+        "input. Once for each image: --images=a=A.tif --images=b=B.tif.",
+        is_repeated=True,
     )
     reference: str = option("", "Image of what is there; none if left out.")
     reference_name: str = option("reference", "What tables call it.")
@@ -591,7 +600,10 @@ class EvaluateConfig:
         "with larger pixels.",
     )
     deviations: tuple[str, ...] = option(
-        (), "Rasters of an ensemble's deviation, NAME=PATH, of named images."
+        (),
+        "Raster of an ensemble's deviation, NAME=PATH, of the image of that "
+        "name. Once for each.",
+        is_repeated=True,
     )
     output_dir: str = option("", "Folder of the report; made if missing.")
 

@@ -2,7 +2,7 @@
 
 A field's name, type, default and `metadata["help"]` exist once, in the
 dataclass. Field types are `bool`, `int`, `float`, `str` or a tuple of one of
-the last three, written `1,2,3` on the command line.
+the last three, written `1,2,3` on the command line, or as a flag for each.
 """
 
 import dataclasses
@@ -56,6 +56,8 @@ _DEFINE: dict[Any, Callable] = {
 
 def _define_field(field: dataclasses.Field) -> flags.FlagHolder:
     text = field.metadata["help"]
+    if field.metadata["is_repeated"]:
+        return flags.DEFINE_multi_string(field.name, field.default, text)
     if typing.get_origin(field.type) is tuple:
         return flags.DEFINE(
             _TupleParser(typing.get_args(field.type)[0]),
@@ -73,7 +75,13 @@ def define(config_class: type) -> Callable[[], Any]:
         field.name: _define_field(field)
         for field in dataclasses.fields(config_class)
     }
-    return lambda: config_class(**{k: h.value for k, h in holders.items()})
+    return lambda: config_class(
+        **{name: _frozen(holder.value) for name, holder in holders.items()}
+    )
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def launch(config_class: type, run: Callable[[Any], None]) -> NoReturn:

@@ -22,6 +22,7 @@ class Config:
     is_on: bool = option(False, "A switch.")
     steps: tuple[int, ...] = option((1, 2), "Numbers.")
     words: tuple[str, ...] = option((), "Texts.")
+    paths: tuple[str, ...] = option((), "Paths.", is_repeated=True)
 
     def __post_init__(self):
         if self.count < 0:
@@ -58,13 +59,26 @@ def test_flags_become_the_config():
     assert done.returncode == 0, done.stderr
     assert done.stdout == (
         "Config(name='a b', count=3, share=0.25, is_on=True, "
-        "steps=(4, 5, 6), words=('a', 'b'))\n"
+        "steps=(4, 5, 6), words=('a', 'b'), paths=())\n"
     )
 
 
 def test_defaults_and_empty_tuples():
     done = call("print(config.steps, config.words)", "--steps=")
     assert done.stdout == "() ()\n"
+
+
+def test_repeated_flags_keep_commas_spaces_and_letters(tmp_path):
+    listed = tmp_path / "listed.flags"
+    listed.write_text("--paths=c=é, ü.tif\n", encoding="utf-8")
+    done = call(
+        "print(ascii(config.paths))",
+        "--paths=a, b=1,2.tif",
+        f"--flagfile={listed}",
+        "--paths=x",
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == (ascii(("a, b=1,2.tif", "c=é, ü.tif", "x")) + "\n")
 
 
 def test_later_lines_of_flagfiles_win(tmp_path):

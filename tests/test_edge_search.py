@@ -3,9 +3,15 @@ import itertools
 import edges
 import numpy as np
 import pytest
+import scipy.ndimage
 
 from marsgan_tf import errors
-from marsgan_tf.assessment import edge_search, regions, slanted_edge
+from marsgan_tf.assessment import (
+    edge_proposals,
+    edge_search,
+    regions,
+    slanted_edge,
+)
 from marsgan_tf.assessment.regions import Region
 
 SIGMA = 0.9
@@ -89,6 +95,12 @@ def canvas():
     return 100 + np.random.default_rng(1).normal(0, 1, (120, 120))
 
 
+def pair_of_bands(distance, width):
+    """A bright one beside a dark one, which end beyond a short window."""
+    bands = 60.0 * (abs(distance) < width) * np.sign(distance)
+    return scipy.ndimage.gaussian_filter(bands, 1.0)
+
+
 def decoys():
     """Strong contrasts of which none is a straight edge by itself."""
     rows, cols = np.indices((120, 120)) - 60.0
@@ -99,6 +111,8 @@ def decoys():
         "spot": 80.0 * np.exp(-(distance**2) / 8),
         "ridge": 60.0 * np.exp(-((cols + 0.2 * rows) ** 2) / 4),
         "stripes": 40.0 * np.sign(np.sin((cols + 0.1 * rows) / 2.5)),
+        "pair": pair_of_bands(cols + 0.2 * rows, 6.0),
+        "wider pair": pair_of_bands(cols + 0.2 * rows, 7.0),
         "texture": texture,
         "slope": 1.5 * cols,
         "flat": np.zeros((120, 120)),
@@ -109,6 +123,45 @@ def decoys():
 def test_decoys_are_not_edges(name):
     image = canvas() + decoys()[name]
     assert edge_search.find_edges(image, count=4) == []
+
+
+def test_straight_edges_are_found_among_stronger_crooked_ones(scene):
+    """Forty boulders of thrice the contrast have the largest gradients."""
+    rows, cols = np.indices((320, 160)) % 32 - 16.0
+    boulders = 150.0 / (1 + np.exp(np.hypot(rows, cols) - 9))
+    noise = np.random.default_rng(4).normal(0, 1, boulders.shape)
+    image = np.vstack([scene, 100 + boulders + noise])
+    places = edge_search.find_edges(image, count=4)
+    assert len(places) == 4
+    assert all(region.row + region.height <= 160 for region in places)
+
+
+@pytest.mark.parametrize("floor", [10.0, 25.0])
+def test_sides_that_are_one_number_are_no_ground(floor):
+    """A black margin, or shadows that were clipped."""
+    image = 5 + 40 * edges.gaussian_edge(100, 12, 0.8)
+    image += np.random.default_rng(5).normal(0, 1, image.shape)
+    assert len(edge_search.find_edges(image, count=3)) == 3
+    clipped = np.maximum(image, floor)
+    assert edge_search.find_edges(clipped, count=3) == []
+
+
+def test_short_windows_where_no_edge_stays_straight_for_long():
+    """Squares of 18 px have no edge that fills 20 px.
+
+    Turning them by linear interpolation adds a variance of 1/6 on average.
+    """
+    squares = (np.indices((160, 160)) // 18).sum(axis=0) % 2
+    turned = scipy.ndimage.rotate(60.0 * squares, 12, reshape=False, order=1)
+    image = scipy.ndimage.gaussian_filter(turned, 0.8)[40:120, 40:120]
+    image += np.random.default_rng(6).normal(0, 1, image.shape)
+    places = edge_search.find_edges(image, count=30)
+    assert len(places) >= 6
+    assert {region.height for region in places} == {14, 12}
+    expected = edges.RISE_PER_SIGMA * np.sqrt(0.8**2 + 1 / 6)
+    for region in places:
+        measured = slanted_edge.measure(region.crop(image))
+        assert measured.rise_px == pytest.approx(expected, rel=0.08)
 
 
 def test_windows_keep_off_pixels_without_data(scene):
@@ -126,7 +179,7 @@ def test_windows_keep_off_pixels_without_data(scene):
 
 def test_blocks_of_the_search_leave_no_seam(scene, monkeypatch):
     whole = edge_search.find_edges(scene[:120], count=100)
-    monkeypatch.setattr(edge_search, "_BLOCK_PX", 37)
+    monkeypatch.setattr(edge_proposals, "_BLOCK_PX", 37)
     assert edge_search.find_edges(scene[:120], count=100) == whole
     assert len(whole) > 10
 

@@ -4,7 +4,7 @@ import edges
 import numpy as np
 import pytest
 
-from marsgan_tf.assessment import edge_search, enhancement
+from marsgan_tf.assessment import edge_findings, edge_search, enhancement
 from marsgan_tf.assessment.enhancement import EdgeRises
 from marsgan_tf.assessment.regions import Region
 from marsgan_tf.imaging import degrade
@@ -94,6 +94,22 @@ def test_refusal_tells_image_and_reason():
     assert "0 pixels" in refusals[2].reason
 
 
+@pytest.mark.parametrize(
+    "most, names, refused", [(1, "a", ""), (2, "ad", "bc"), (9, "adf", "bce")]
+)
+def test_first_that_both_show_are_reported(most, names, refused):
+    """Of spare regions; with what was refused on the way, and no more."""
+    edge = edges.gaussian_edge(24, 10, 1.2)
+    flat = np.zeros((24, 24))
+    lr = np.hstack([edge, flat, edge, edge, flat, edge])
+    sr = np.hstack([edge, edge, flat, edge, edge, edge])
+    regions = [Region(n, 0, 24 * i, 24, 24) for i, n in enumerate("abcdef")]
+    measured = enhancement.measure_pairs(lr, sr, regions, scale=1)
+    pairs, refusals = edge_findings._first(*measured, regions, most)
+    assert [pair.region.name for pair in pairs] == [*names]
+    assert [refusal.name for refusal in refusals] == [*refused]
+
+
 def test_summary_is_the_textbooks():
     """Of five, t is 2.776, from the table of its quantiles."""
     summary = enhancement.summarise([2.0, 4.0, 4.0, 5.0, 5.0])
@@ -119,6 +135,15 @@ def test_few_figures_have_no_deviation():
     one = enhancement.summarise([2.5])
     assert one.mean == 2.5
     assert math.isnan(one.deviation) and math.isnan(one.low)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_too_few_figures_have_no_interval(count):
+    """Of two, Student's would reach 9 deviations to each side."""
+    few = enhancement.summarise([2.0, 3.0, 2.5, 2.7][:count])
+    assert few.deviation > 0 and not few.has_interval
+    assert math.isnan(few.low) and math.isnan(few.high)
+    assert enhancement.summarise([2.0] * 5).has_interval
 
 
 def test_wider_in_the_fine_image_is_below_one():

@@ -7,8 +7,10 @@ import math
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
+import time
 
 import affine
 import numpy as np
@@ -591,6 +593,80 @@ def test_images_without_any_data_are_told(files, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_images_that_share_no_pixel_are_told(files, ground, tmp_path):
+    halves = []
+    for name, part in (("left", np.s_[:, :100]), ("right", np.s_[:, 100:])):
+        pixels = ground["hr"].astype(np.uint16)
+        pixels[part] = 0
+        path = tmp_path / f"{name}.tif"
+        halves.append(
+            rasters.write_geotiff(path, pixels, transform=GROUND, nodata=0)
+        )
+    options = {"images": (f"a={halves[0]}",), "reference": halves[1]}
+    with pytest.raises(errors.RasterError, match="right.tif: has data in no"):
+        evaluating.evaluate(config(tmp_path / "out", files, **options))
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "left.tif",
+        "right.tif",
+    }
+
+
+def test_another_crs_with_the_same_corners_is_told(
+    files, ground, tmp_path, caplog
+):
+    path = rasters.write_geotiff(
+        tmp_path / "earth.tif",
+        ground["sr"].astype(np.uint16),
+        transform=GROUND,
+        crs="EPSG:32633",
+    )
+    with opened(f"a={path}", f"b={files['sr']}"):
+        assert caplog.text.count("sr.tif: its CRS is called otherwise") == 1
+    caplog.clear()
+    with opened(f"a={files['sr']}", reference=files["hr"]):
+        assert caplog.text == ""
+
+
+def test_bad_regions_are_told_before_anything_is_computed(
+    files, tmp_path, monkeypatch
+):
+    listed = tmp_path / "edges.csv"
+    listed.write_text("name,row,col,height,width\nfar,40,50,16,16\n")
+    monkeypatch.setattr(scores, "score_whole", None)
+    options = {"edges": str(listed)}
+    with pytest.raises(errors.MarsganError, match="far leaves the image"):
+        evaluating.evaluate(config(tmp_path / "out", files, **options))
+    options["images"] = (f"a={files['sr']}",)
+    with pytest.raises(errors.SettingsError, match="--lr=NAME"):
+        evaluating.evaluate(config(tmp_path / "out", files, **options))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_leaves_nothing_behind(files, tmp_path, number):
+    """Sent as soon as the new folder is there, which is before any score."""
+    output = tmp_path / "out"
+    running = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "marsgan_tf.evaluate",
+            *(f"--images={name}={files[name]}" for name in ("lr", "sr")),
+            f"--output_dir={output}",
+        ],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while running.poll() is None and not list(tmp_path.iterdir()):
+        time.sleep(0.01)
+    running.send_signal(number)
+    _, told = running.communicate(timeout=60)
+    assert running.returncode == 128 + number
+    assert told.splitlines()[-1].startswith("error: ")
+    assert "Traceback" not in told
+    assert not list(tmp_path.iterdir())
+
+
 def test_output_that_is_a_file_is_refused(files, tmp_path):
     output = tmp_path / "out"
     output.write_text("mine")
@@ -603,7 +679,8 @@ def test_command_and_its_one_line_errors(files, tmp_path):
     done = subprocess.run(
         [
             *command,
-            f"--images=a={files['lr']},b={tmp_path}/none.tif",
+            f"--images=a={files['lr']}",
+            f"--images=b={tmp_path}/none.tif",
             f"--output_dir={tmp_path}/out",
         ],
         cwd=ROOT,
@@ -613,6 +690,34 @@ def test_command_and_its_one_line_errors(files, tmp_path):
     assert done.returncode == 1
     assert re.fullmatch(r"error: .*none\.tif: .*\n", done.stderr)
     assert not (tmp_path / "out").exists()
+
+
+def test_names_and_paths_may_hold_commas_spaces_and_any_letters(
+    files, tmp_path
+):
+    """A name ends at the first =; what follows is the path, = and all."""
+    folder = tmp_path / "a, b=c"
+    folder.mkdir()
+    path = folder / "größe, 1=2.tif"
+    path.write_bytes(pathlib.Path(files["lr"]).read_bytes())
+    output = tmp_path / "bericht, é"
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "marsgan_tf.evaluate",
+            f"--images=Höhe, neu={path}",
+            f"--output_dir={output}",
+            "--noviewer",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    (row,) = table(output, "scores_whole")["rows"]
+    assert row["image"] == "Höhe, neu"
+    assert path.name in (output / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

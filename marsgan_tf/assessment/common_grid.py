@@ -11,10 +11,11 @@ from collections.abc import Iterator, Sequence
 
 import affine
 import numpy as np
+from absl import logging
 
 from marsgan_tf import errors
 from marsgan_tf.assessment import cubic_spline
-from marsgan_tf.imaging import enlarge, fill
+from marsgan_tf.imaging import enlarge, fill, gdal_georeference
 from marsgan_tf.imaging.georeference import Georeference
 from marsgan_tf.imaging.raster import RasterReader
 from marsgan_tf.imaging.tiling import Window
@@ -268,4 +269,15 @@ def _check_place(reader: RasterReader, grid: Grid, ratio: float) -> None:
             f"{reader.path}: its corners lie up to {max(shifts):.4g} px off "
             "those of the finest image: bring it there by python -m "
             "marsgan_tf.coregister"
+        )
+    ours, theirs = (
+        gdal_georeference.parse_crs(wkt)
+        for wkt in (place.crs_wkt, reader.crs_wkt)
+    )
+    if theirs and ours != theirs:
+        # Not refused: the same one is often written in other words.
+        logging.warning(
+            "%s: its CRS is called otherwise than the finest image's; compared "
+            "pixel by pixel all the same, since the corners agree",
+            reader.path,
         )

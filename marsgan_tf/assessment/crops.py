@@ -9,6 +9,7 @@ import numpy as np
 
 from marsgan_tf.assessment.common_grid import Grid, GridImage
 from marsgan_tf.assessment.regions import Region
+from marsgan_tf.assessment.watching import watched
 from marsgan_tf.imaging.tiling import Window
 
 LEAST_SIDE_PX = 32
@@ -65,7 +66,10 @@ def _cells(
     """
     rows = max(_STRIP_PX // grid.width // step, 1) * step
     strips = [window for window in grid.strips(rows) if window.height >= step]
-    parts = [_strip_cells(images, window, step) for window in strips]
+    parts = [
+        _strip_cells(images, window, step)
+        for window in watched(strips, "choice of crops", unit="strips")
+    ]
     energy, whole = zip(*parts, strict=True)
     return np.concatenate(energy), np.concatenate(whole)
 

@@ -65,15 +65,17 @@ def _find(
         compared.grid.height,
         compared.grid.width,
     )
-    steps.show_images()
-    logging.info("scores")
+    # Files of regions first: what is wrong there is told before hours pass.
+    marked = steps.marked_edges(config.edges)
     crops = steps.choose_crops(
         config.crops, count=config.crop_count, side=config.crop_size
     )
+    steps.show_images()
+    logging.info("scores")
     crop_scores = steps.score_crops(crops, model)
     whole_scores = steps.score_whole(model)
     logging.info("edges and honesty")
-    edges = steps.measure_edges(config.edges, count=config.edge_count)
+    edges = steps.measure_edges(marked, count=config.edge_count)
     honesty = steps.judge()
     residuals = steps.degrade(sigmas)
     reliability = steps.calibrate()

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from marsgan_tf import errors
 from marsgan_tf.assessment import (
     calibration_figure,
     crops,
@@ -108,11 +109,21 @@ class Evaluation:
         return found
 
     def score_whole(self, model: BrisqueModel | None) -> list[ImageScores]:
-        """The same scores of the whole images."""
+        """The same scores of the whole images.
+
+        Raises:
+            errors.RasterError: If no pixel has data in all of them.
+        """
         compared = self._compared
         found = scores.score_whole(
             compared.images, compared.reference, compared.grid, model=model
         )
+        truth = compared.reference
+        if truth is not None and found[0].psnr_db is None:
+            raise errors.RasterError(
+                f"{truth.reader.path}: has data in no pixel where all images "
+                "have some: choose images of the same ground"
+            )
         table = paper_tables.score_table(found, "Image quality, whole images")
         # A mean of one is no news, and there is no crop.
         table = dataclasses.replace(
@@ -121,22 +132,44 @@ class Evaluation:
         self._table(table, "scores_whole")
         return found
 
-    def measure_edges(self, path: str, *, count: int) -> list[EdgeFindings]:
-        """Table 3 and Figure 9 of each image, by regions of a CSV or found."""
+    def marked_edges(self, path: str) -> list[Region]:
+        """The regions of a CSV, in px of the input; none without a path.
+
+        Raises:
+            errors.MarsganError: If it cannot be read, or there is no input.
+        """
+        lr = self._compared.lr
+        if not path:
+            return []
+        if lr is None:
+            raise errors.SettingsError(
+                f"{path}: regions are of the input, and no image has larger "
+                "pixels: say by --lr=NAME which is the input"
+            )
+        shape = (lr.reader.height, lr.reader.width)
+        return regions.read_regions(path, shape)
+
+    def measure_edges(
+        self, marked: Sequence[Region], *, count: int
+    ) -> list[EdgeFindings]:
+        """Table 3 and Figure 9 of each image.
+
+        Args:
+            marked: Regions to measure; of none, they are looked for.
+            count: How many edges are wanted of those that are found.
+        """
         lr = self._compared.lr
         if lr is None or not self._compared.restored:
             return []
         with edge_findings.input_pixels(lr) as pixels:
-            if path:
-                marked = regions.read_regions(path, pixels[0].shape)
-            else:
-                marked = [*edge_findings.find(*pixels, count=count)]
+            most = len(marked) or count
+            marked = marked or edge_findings.find(*pixels, count=count)
             if not marked:
                 return []
             listed = os.path.join(self._folder, "regions.csv")
             regions.write_regions(listed, marked)
             return [
-                self._measure(image, pixels, marked, lr.coarser)
+                self._measure(image, pixels, marked, lr.coarser, most)
                 for image in self._compared.restored
             ]
 
@@ -146,6 +179,7 @@ class Evaluation:
         pixels: tuple[np.ndarray, np.ndarray],
         marked: Sequence[Region],
         scale: int,
+        most: int,
     ) -> EdgeFindings:
         name = self._names.make(f"edges_{image.name}")
         picture = f"figures/{name}.png"
@@ -156,6 +190,7 @@ class Evaluation:
             marked,
             scale=scale,
             figure=self._path(picture),
+            most=most,
         )
         rises = [pair.rises for pair in found.pairs]
         title = f"Slanted edges of {image.name}"
@@ -206,7 +241,9 @@ class Evaluation:
         self, image: GridImage, lr: GridImage, sigma: float
     ) -> ResidualTotals | None:
         painter = honesty_maps.ResidualPainter(image, lr, sigma)
-        values, valid = tiles.write("", painter.grid, painter).overview
+        values, valid = tiles.write(
+            "", painter.grid, painter, label=f"{image.name}, residual"
+        ).overview
         totals = painter.totals
         if np.isnan(totals.rms):
             return None
@@ -254,7 +291,7 @@ class Evaluation:
         """Paints a layer, and adds it to the viewer if there is one."""
         name = self._names.make(label)
         folder = self._path(f"tiles/{name}") if self._viewer else ""
-        pyramid = tiles.write(folder, self._compared.grid, paint)
+        pyramid = tiles.write(folder, self._compared.grid, paint, label=label)
         if self._viewer:
             self.layers.append(
                 ViewerLayer(

@@ -73,7 +73,7 @@ def edge_table(
     """Table 3's layout: per edge both rises, the region and their ratio.
 
     Below stand mean, sample standard deviation and the ends of the means'
-    confidence interval.
+    confidence interval; of fewer than five edges, that there is none.
     """
     rows: tuple[tables.Row, ...] = tuple(
         {
@@ -119,20 +119,24 @@ def _mean_scores(scores: Sequence[ImageScores], image: str) -> tables.Row:
 def _summary_rows(
     summaries: Mapping[str, Summary], confidence: float
 ) -> tuple[tables.Row, ...]:
+    labels = {"mean": "mean", "deviation": "sample standard deviation"}
     share = f"{100.0 * confidence:g} %"
-    fields = {
-        "mean": "mean",
-        "sample standard deviation": "deviation",
-        f"mean, {share} interval from": "low",
-        f"mean, {share} interval to": "high",
-    }
-    return tuple(
+    if all(one.has_interval for one in summaries.values()):
+        labels["low"] = f"mean, {share} interval from"
+        labels["high"] = f"mean, {share} interval to"
+    rows: list[tables.Row] = [
         {
             "edge": label,
             **{key: getattr(one, field) for key, one in summaries.items()},
         }
-        for label, field in fields.items()
-    )
+        for field, label in labels.items()
+    ]
+    if "low" not in labels:
+        least = enhancement.LEAST_FOR_INTERVAL
+        rows.append(
+            {"edge": f"no {share} interval: it takes {least} edges or more"}
+        )
+    return tuple(rows)
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from marsgan_tf.assessment import (
+    enhancement,
     honesty_tables,
     html_tables,
     paper_tables,
@@ -157,7 +158,9 @@ def _edges(found: Findings, pictures: Mapping[str, str]) -> str:
         "<h2>Sharpness of slanted edges</h2>",
         '<p class="note">From 10 to 90 % of the rise across an edge, in the '
         "input over that in the image: the enhancement factor (Table 3). "
-        "Regions were found in the input, or given.</p>",
+        "Regions were given, or found in the input: of those, the best that "
+        "can be measured in both. What finer pixels show to be crooked or no "
+        "single step is refused.</p>",
     ]
     if not found.edges:
         parts.append(
@@ -196,12 +199,19 @@ def _edge_line(name: str, found: Findings) -> str:
     if sharp is None:
         return "All edges"
     line = f"Enhancement factor {sharp.mean:.3f}"
-    if sharp.count > 1:
+    if sharp.count == 1:
+        return f"{line} (of one edge, which says little)"
+    line += (
+        f" &plusmn; {sharp.deviation:.3f} (mean and sample standard deviation "
+        f"of {sharp.count} edges; "
+    )
+    if sharp.has_interval:
         line += (
-            f" &plusmn; {sharp.deviation:.3f} (mean and sample standard "
-            f"deviation of {sharp.count} edges; 95 % interval of the mean "
-            f"{sharp.low:.3f} to {sharp.high:.3f})"
+            f"95 % interval of the mean {sharp.low:.3f} to {sharp.high:.3f})"
         )
+    else:
+        least = enhancement.LEAST_FOR_INTERVAL
+        line += f"too few for an interval, which takes {least})"
     return line
 
 

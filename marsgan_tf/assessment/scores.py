@@ -14,6 +14,7 @@ from marsgan_tf.assessment import brisque, fidelity, piqe
 from marsgan_tf.assessment.brisque_model import BrisqueModel
 from marsgan_tf.assessment.common_grid import Grid, GridImage
 from marsgan_tf.assessment.paper_tables import ImageScores
+from marsgan_tf.assessment.watching import watched
 from marsgan_tf.imaging.tiling import Window
 
 RANGE = (0.0, 1.0)
@@ -133,7 +134,8 @@ def _mean_naturalness(
 ) -> list[tuple[float | None, ...]]:
     sums = np.zeros((len(images), 2))
     weights = np.zeros((len(images), 2))
-    for window in _blocks(grid):
+    blocks = [*_blocks(grid)]
+    for window in watched(blocks, "BRISQUE and PIQE", unit="blocks"):
         read = [image.read(window) for image in images]
         valid = np.logical_and.reduce([mask for _, mask in read])
         count = np.count_nonzero(valid)
@@ -167,7 +169,8 @@ def _fidelities(
     """PSNR and MSSIM of each image."""
     squares, similar = np.zeros(len(images)), np.zeros(len(images))
     pixels, whole_windows = 0, 0
-    for strip in grid.strips(max(_STRIP_PX // grid.width, 64)):
+    strips = [*grid.strips(max(_STRIP_PX // grid.width, 64))]
+    for strip in watched(strips, "PSNR and MSSIM", unit="strips"):
         around = strip.grown(_MSSIM_MARGIN_PX, grid.height, grid.width)
         first = strip.row - around.row
         core = slice(first, first + strip.height)

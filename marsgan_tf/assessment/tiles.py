@@ -20,6 +20,7 @@ import numpy as np
 import PIL.Image
 
 from marsgan_tf.assessment.common_grid import Grid
+from marsgan_tf.assessment.watching import watched
 from marsgan_tf.imaging.tiling import Window
 
 TILE_PX = 512
@@ -51,13 +52,16 @@ class Pyramid:
     overview: Picture
 
 
-def write(folder: str, grid: Grid, paint: Painter) -> Pyramid:
+def write(
+    folder: str, grid: Grid, paint: Painter, *, label: str = "tiles"
+) -> Pyramid:
     """Paints a raster strip by strip and cuts it into tiles.
 
     Args:
         folder: Of the tiles, new; empty to write none, for the overview.
         grid: Of the raster.
         paint: Gives the picture in a window: strips of 512 rows, in order.
+        label: What progress is called.
 
     Raises:
         OSError: If a tile cannot be written.
@@ -76,7 +80,8 @@ def write(folder: str, grid: Grid, paint: Painter) -> Pyramid:
             )
             for level in range(max_level, min_level - 1, -1)
         ]
-        for strip in grid.strips(TILE_PX):
+        strips = [*grid.strips(TILE_PX)]
+        for strip in watched(strips, label, unit="strips"):
             is_last = strip.row + strip.height == grid.height
             _pass_down(levels, paint(strip), is_last=is_last)
     return Pyramid(
