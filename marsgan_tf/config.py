@@ -31,7 +31,8 @@ def option(
         default: Its value.
         text: The help.
         kind: `FREE`, `GAN` or nothing.
-        is_repeated: Of a tuple of texts: a flag for each, commas and all.
+        is_repeated: Of a tuple of NAME=TEXT: the flag may be repeated, and
+            commas count where another name follows at once.
     """
     metadata = {"help": text, "kind": kind, "is_repeated": is_repeated}
     return dataclasses.field(default=default, metadata=metadata)
@@ -589,7 +590,7 @@ class EvaluateConfig:
     images: tuple[str, ...] = option(
         (),
         "A registered image of the ground, NAME=PATH: super-resolved, or the "
-        "input. Once for each image: --images=a=A.tif --images=b=B.tif.",
+        "input. Several: --images=a=A.tif,b=B.tif, or the flag once for each.",
         is_repeated=True,
     )
     reference: str = option("", "Image of what is there; none if left out.")
@@ -602,7 +603,7 @@ class EvaluateConfig:
     deviations: tuple[str, ...] = option(
         (),
         "Raster of an ensemble's deviation, NAME=PATH, of the image of that "
-        "name. Once for each.",
+        "name.",
         is_repeated=True,
     )
     output_dir: str = option("", "Folder of the report; made if missing.")

@@ -9,6 +9,7 @@ import dataclasses
 import errno
 import logging as standard_logging
 import os
+import re
 import signal
 import sys
 import typing
@@ -46,6 +47,9 @@ class _TupleParser(flags.ArgumentParser):
         return f"comma-separated list of {self._element.__name__}"
 
 
+# Between the parts of NAME=PATH,NAME=PATH; other commas are the paths' own.
+_NEXT_NAME = re.compile(r",(?=[^\s,=/\\][^,=/\\]*=)")
+
 _DEFINE: dict[Any, Callable] = {
     bool: flags.DEFINE_bool,
     int: flags.DEFINE_integer,
@@ -81,7 +85,10 @@ def define(config_class: type) -> Callable[[], Any]:
 
 
 def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    """Lists, of flags that are repeated, as one tuple of all their parts."""
+    if not isinstance(value, list):
+        return value
+    return tuple(part for text in value for part in _NEXT_NAME.split(text))
 
 
 def launch(config_class: type, run: Callable[[Any], None]) -> NoReturn:

@@ -75,10 +75,17 @@ def test_repeated_flags_keep_commas_spaces_and_letters(tmp_path):
         "print(ascii(config.paths))",
         "--paths=a, b=1,2.tif",
         f"--flagfile={listed}",
-        "--paths=x",
+        "--paths=x=1,2.tif,y=./3, 4=5.tif,z=6",
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout == (ascii(("a, b=1,2.tif", "c=é, ü.tif", "x")) + "\n")
+    expected = (
+        "a, b=1,2.tif",
+        "c=é, ü.tif",
+        "x=1,2.tif",
+        "y=./3, 4=5.tif",
+        "z=6",
+    )
+    assert done.stdout == ascii(expected) + "\n"
 
 
 def test_later_lines_of_flagfiles_win(tmp_path):
