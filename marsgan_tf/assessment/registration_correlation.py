@@ -12,6 +12,9 @@ import scipy.fft
 
 from marsgan_tf.assessment.registration_features import Masked
 
+# Distance from the origin from which on frequencies count, in steps.
+_LEAST_RING = 1
+
 # Below this share of the larger variances, an overlap counts as constant.
 _LEAST_VARIANCE = 1e-9
 
@@ -167,7 +170,8 @@ def coherent_frequencies(phases: np.ndarray) -> np.ndarray:
     The windows are aligned but for fractions of a pixel, so that the mean
     real part at a distance from the origin is the images' coherence there.
     All frequencies whose coherence is more than scatter count alike: weights
-    by coherence favour coarse detail, which the sun moves the most.
+    by coherence favour coarse detail, which the sun moves the most. The lowest
+    frequencies never count: they are the taper's as much as the images'.
 
     Args:
         phases: `(windows, n, n // 2 + 1)`, from `doubled_phases`.
@@ -181,7 +185,9 @@ def coherent_frequencies(phases: np.ndarray) -> np.ndarray:
     coherence = np.bincount(rings.ravel(), mean.ravel()) / count
     # Of unrelated phases, by this much with a chance of 2 %.
     scatter = 2.0 / np.sqrt(2.0 * count * len(phases))
-    return (coherence > scatter)[rings].astype(np.float64)
+    is_coherent = coherence > scatter
+    is_coherent[:_LEAST_RING] = False
+    return is_coherent[rings].astype(np.float64)
 
 
 def find_by_phases(phases: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -130,8 +130,8 @@ class Matcher:
         reference = self.frame.panel(self.reference, factor, tiling.area)
 
         def settle(method: str, correction: affine.Affine) -> Solution | None:
-            """Measures and fits until the corners stay where they are."""
-            last: Solution | None = None
+            """The last round to be trusted, or the first if none is."""
+            settled: Solution | None = None
             for _ in range(_ROUNDS):
                 image = self.frame.panel(
                     self.image, factor, tiling.area, correction
@@ -143,20 +143,22 @@ class Matcher:
                     factor=factor,
                     correction=correction,
                 )
-                last = self._fit(votes, method, factor, corners)
-                if last is None or not last.is_beyond_chance:
-                    break
-                moved = distance(last.fit.matrix, correction, last.corners)
+                found = self._fit(votes, method, factor, corners)
+                if found is None or not found.is_beyond_chance:
+                    return settled or found
+                settled = found
+                moved = distance(found.fit.matrix, correction, corners)
                 if moved < _STILL_PX * factor:
                     break
-                correction = last.fit.matrix
-            return last
+                correction = found.fit.matrix
+            return settled
 
         edges = settle("edges", correction)
+        # Phases are drawn to no shift, by the windows' taper, even where there
+        # is nothing to find: they refine a map, and never prove one.
         if edges is None or not edges.is_beyond_chance:
             return edges
-        phases = settle("phases", edges.fit.matrix)
-        return _choose(edges, phases)
+        return _choose(edges, settle("phases", edges.fit.matrix))
 
     def _fit(
         self, votes: Votes, method: str, factor: float, corners: np.ndarray

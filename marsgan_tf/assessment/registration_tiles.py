@@ -140,6 +140,8 @@ def vote_by_phases(
     def find(row: int, col: int) -> np.ndarray | None:
         if (row, col) not in phases:
             return None
+        if not weights.any():
+            return _NOWHERE
         return registration_correlation.find_by_phases(
             phases[row, col], weights
         )
