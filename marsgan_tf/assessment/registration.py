@@ -89,7 +89,7 @@ def register(
 ) -> Registration:
     """Finds where an image belongs on a reference.
 
-    Memory does not grow with the images: half a gigabyte at most.
+    Images are read in windows, never whole.
 
     Args:
         reference: It stays.
