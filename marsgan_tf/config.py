@@ -696,6 +696,99 @@ class EvaluateConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class CoregisterConfig:
+    """`python -m marsgan_tf.coregister`: one image onto another's pixels."""
+
+    input: str = option("", "Image that is moved.")
+    reference: str = option("", "Image of the same ground that stays.")
+    output: str = option(
+        "",
+        "GeoTIFF to write; OUTPUT.json tells the map and how good it is, "
+        "OUTPUT.png shows it.",
+    )
+    grid: str = option(
+        "reference",
+        "Pixels of the output: reference, the reference's very own; input, of "
+        "the input's size, in the reference's coordinate reference system.",
+    )
+    scale: float = option(
+        0.0,
+        "Reference pixels along a pixel of the input, such as 4 or 0.25, "
+        "instead of what georeferencing says; 0: by georeferencing, or where "
+        "an image has none, estimated.",
+    )
+    max_rotation: float = option(
+        5.0, "Largest turn against the reference, degrees."
+    )
+    model: str = option(
+        "auto",
+        "Map: similarity, affine, or auto: affine where the image asks for it.",
+    )
+    tolerance: float = option(
+        1.0,
+        "What local shifts may be off the map, px of the coarser image: more "
+        "where terrain bends the image.",
+    )
+    band: int = option(
+        0, "Band of the input that is compared, from 1; 0: the mean of all."
+    )
+    reference_band: int = option(
+        0, "Band of the reference, from 1; 0: the mean of all."
+    )
+    nodata: tuple[float, ...] = option(
+        (),
+        "Value of the input's pixels without data, in the place of the file's "
+        "own.",
+    )
+    reference_nodata: tuple[float, ...] = option(
+        (), "Value of the reference's pixels without data."
+    )
+    format: str = option("GTiff", "GTiff or COG.")
+    overviews: bool = option(False, "Add overviews.")
+    overwrite: bool = option(False, "Replace outputs that exist.")
+
+    def __post_init__(self) -> None:
+        for name in ("input", "reference", "output"):
+            require(
+                name, getattr(self, name), bool(getattr(self, name)), "given"
+            )
+        choices = {
+            "grid": ("reference", "input"),
+            "model": ("auto", "similarity", "affine"),
+            "format": ("GTiff", "COG"),
+        }
+        for name, allowed in choices.items():
+            value = getattr(self, name)
+            require(
+                name, value, value in allowed, f"one of {', '.join(allowed)}"
+            )
+        require(
+            "scale",
+            self.scale,
+            self.scale == 0.0 or 1e-3 <= self.scale <= 1e3,
+            "0, or from 0.001 to 1000",
+        )
+        require(
+            "max_rotation",
+            self.max_rotation,
+            0.0 <= self.max_rotation <= 180.0,
+            "from 0 to 180",
+        )
+        require(
+            "tolerance",
+            self.tolerance,
+            0.1 <= self.tolerance <= 3.0,
+            "from 0.1 to 3",
+        )
+        for name in ("band", "reference_band"):
+            value = getattr(self, name)
+            require(name, value, value >= 0, "at least 0")
+        for name in ("nodata", "reference_nodata"):
+            value = getattr(self, name)
+            require(name, value, len(value) <= 1, "one value")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class DemoConfig:
     """`python -m marsgan_tf.demo`: one strip, from end to end."""
 

@@ -10,7 +10,15 @@ import pytest
 from marsgan_tf import config as configs
 
 ROOT = pathlib.Path(__file__).parent.parent
-COMMANDS = ["marsgan_tf.train", "marsgan_tf.interpolate", "marsgan_tf.export"]
+COMMANDS = [
+    "marsgan_tf.train",
+    "marsgan_tf.interpolate",
+    "marsgan_tf.export",
+    "marsgan_tf.evaluate",
+    "marsgan_tf.coregister",
+    "marsgan_tf.train_estimator",
+    "marsgan_tf.demo",
+]
 
 
 def call(*arguments, **options):

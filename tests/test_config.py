@@ -10,6 +10,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 CONFIGS = {
     configs.TrainConfig: "marsgan_tf/training/*.py",
     configs.InterpolateConfig: "marsgan_tf/interpolate.py",
+    configs.CoregisterConfig: "marsgan_tf/assessment/registration_run.py",
 }
 
 

@@ -18,6 +18,7 @@ OWN_ROOMS = {
         "deployment",
         "inference",
         "assessment",
+        "demonstration",
     )
 }
 # Prediction reads what an exported model is, not how it was made.
@@ -60,6 +61,11 @@ FORBIDDEN = {
     ),
     "marsgan_tf/assessment/*.py": FRAMEWORKS
     | (OWN_ROOMS - {"marsgan_tf.imaging", "marsgan_tf.assessment"}),
+    "marsgan_tf/demonstration/*.py": FRAMEWORKS
+    | {
+        f"marsgan_tf.{room}"
+        for room in ("dataset", "layers", "models", "training", "deployment")
+    },
     "pipelines/*.py": FRAMEWORKS,
 }
 # Package -> globs of the only files that import it, in functions or outside.
