@@ -437,8 +437,12 @@ def test_the_sidecar_tells_how_and_accounts_for_every_pixel(tmp_path):
     assert told["input_sha256"] == {"a.tif": digest}
     model = pathlib.Path(models.exported("plain"), "1", "model.json")
     recorded = json.loads(model.read_text())
-    for name in ("weights_sha256", "degradation"):
-        assert told[name] == recorded[name]
+    assert told["weights_sha256"] == recorded["weights_sha256"]
+    assumed = recorded["degradation"]
+    assert told["degradation"] == {
+        "blur_sigma": assumed["blur_sigma"],
+        "noise_sigma": [assumed["noise_sigma"]],  # One a plane.
+    }
     assert (told["tile"], told["halo"]) == (32, 8)
     pixels, covered = pixels_of(output), np.zeros((70, 90), int)
     for tile in told["tiles"]:

@@ -1,4 +1,4 @@
-"""The quickstart, as README's first command runs it."""
+"""The quickstart, as users run it."""
 
 import os
 import pathlib

@@ -5,7 +5,7 @@ from marsgan_tf.assessment import watching
 
 
 def test_short_stages_say_nothing(caplog):
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, logger="absl")
     items = [*range(5)]
     assert [*watching.watched(items, "x", unit="strips")] == items
     assert caplog.text == ""
@@ -13,7 +13,7 @@ def test_short_stages_say_nothing(caplog):
 
 def test_long_stages_tell_how_far_they_are(caplog, monkeypatch):
     """A second each: silent for three, then a line each half minute."""
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, logger="absl")
     clock = iter(range(10_000))
     monkeypatch.setattr("time.monotonic", lambda: float(next(clock)))
     monkeypatch.setattr("sys.stderr.isatty", lambda: False)
@@ -28,7 +28,7 @@ def test_long_stages_tell_how_far_they_are(caplog, monkeypatch):
 
 
 def test_a_stage_that_is_left_leaves_no_last_line(caplog, monkeypatch):
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, logger="absl")
     monkeypatch.setattr(watching, "_SILENT_SECONDS", -1.0)
     for item in watching.watched([1, 2, 3], "x", unit="strips"):
         if item == 2:

@@ -25,9 +25,10 @@ NOISE_FLOOR = 0.003
 # Added to a patch's deviation, so that a flat one is not divided by nothing.
 CONTRAST_FLOOR = 1e-3
 
-# What is told errs to the sharp side by so many of the network's own standard
-# deviations: an input taken for softer than it is would come out with rings.
-_CAUTION = 0.5
+# What is believed of an image before it is seen: mean (px) and precision of
+# its blur. Rather sharp, since an input taken for softer than it is comes out
+# with rings, and one taken for sharper only keeps some of its blur.
+_BELIEF = (0.4, 0.5)
 _LOG_VARIANCE_LIMITS = (-6.0, 4.0)
 # Steps that are told, so that machines that round otherwise tell the same.
 _STEPS = np.array([0.05, 0.0005])
@@ -65,7 +66,7 @@ class Estimator:
         """
         told = [self.forward(patches) for patches in planes]
         every = np.concatenate(told)
-        blur = _blur(every[:, 0], every[:, 2])
+        blur = _blur(every[:, 0], every[:, 2], float(self.largest[0]))
         noises = [
             _noise(plane[:, 1], plane[:, 3])
             for plane in (plane if len(plane) else every for plane in told)
@@ -143,13 +144,26 @@ def normalise(patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return ((patches - mean) / std)[..., np.newaxis], np.log(std[:, :, 0])
 
 
-def _blur(means: np.ndarray, log_variances: np.ndarray) -> float:
+def _blur(
+    means: np.ndarray, log_variances: np.ndarray, largest: float
+) -> float:
+    """The image's blur, from what its patches tell.
+
+    Each patch tells a mean between its own evidence and the blurs of the
+    training, drawn evenly up to `largest`. Those are taken out again, once,
+    and the belief is put in their place. Patches of an image err together, as
+    its ground is more or less sharp by itself: many are no surer than one.
+    """
     weights = _weights(log_variances)
-    mean = float(np.average(means, weights=weights))
-    # All patches err together, as the image's own sharpness does: their mean
-    # is no surer than one of them.
-    deviation = float(1.0 / np.sqrt(weights.mean()))
-    return max(mean - _CAUTION * deviation, 0.0)
+    mean, precision = np.average(means, weights=weights), weights.mean()
+    drawn_mean, drawn_precision = largest / 2.0, 12.0 / largest**2
+    evidence, moment = 0.0, 0.0
+    if precision > drawn_precision:
+        evidence = precision - drawn_precision
+        moment = precision * mean - drawn_precision * drawn_mean
+    believed_mean, belief = _BELIEF
+    told = (moment + belief * believed_mean) / (evidence + belief)
+    return max(float(told), 0.0)
 
 
 def _noise(means: np.ndarray, log_variances: np.ndarray) -> float:

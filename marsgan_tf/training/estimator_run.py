@@ -1,4 +1,9 @@
-"""Trains the estimator of blur and noise on pairs that record theirs."""
+"""Trains the estimator of blur and noise.
+
+The pairs' high resolution is degraded anew in each step: with the few
+degradations that a dataset has of each scene, the network would learn the
+scenes by heart.
+"""
 
 import keras
 import numpy as np
@@ -13,7 +18,7 @@ from marsgan_tf.models.degradation_estimator import (
     STRIDES,
     degradation_estimator,
 )
-from marsgan_tf.training import records
+from marsgan_tf.training import records, redegrade
 
 _LOG_VARIANCE_LIMITS = (-6.0, 4.0)
 
@@ -58,8 +63,17 @@ def run(config):
         batch_size=config.batch_size,
         seed=config.seed,
     )
+    degrade = redegrade.Redegrade(
+        hr_size=manifest.hr_size,
+        blur_sigma=largest[0],
+        noise_sigma=largest[1],
+        pattern_sigma=max(manifest.parameters.get("pattern_sigma", [0.0])),
+    )
+    seeds = tf.data.Dataset.random(config.seed).batch(2)
     network.fit(
-        batches.map(_example),
+        tf.data.Dataset.zip(batches, seeds)
+        .map(lambda batch, seed: _example(degrade(batch["hr"], seed)))
+        .prefetch(tf.data.AUTOTUNE),
         epochs=1,
         steps_per_epoch=config.steps,
         verbose="auto",
