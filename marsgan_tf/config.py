@@ -271,6 +271,28 @@ class InterpolateConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class LevelConfig:
+    """`python -m marsgan_tf.level`: answers without a checkerboard."""
+
+    weights: str = option("", "Generator file of a MARSGAN (.keras).")
+    dataset: str = option(
+        "datasets/shipped", "Folder of TFRecord shards to measure it on."
+    )
+    output: str = option("", "Generator file to write (.keras).")
+    pairs: int = option(1024, "Pairs that are looked at.")
+    seed: int = option(0, "Seed of their choice.")
+    overwrite: bool = option(False, "Replace an output that exists.")
+
+    def __post_init__(self) -> None:
+        for name in ("weights", "output"):
+            value = getattr(self, name)
+            require(
+                name, value, value.endswith(".keras"), "a path to a .keras file"
+            )
+        require("pairs", self.pairs, self.pairs > 0, "greater than 0")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class EstimatorConfig:
     """`python -m marsgan_tf.train_estimator`: what reads blur and noise."""
 

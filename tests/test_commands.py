@@ -17,6 +17,7 @@ COMMANDS = [
     "marsgan_tf.evaluate",
     "marsgan_tf.coregister",
     "marsgan_tf.train_estimator",
+    "marsgan_tf.level",
     "marsgan_tf.demo",
 ]
 
