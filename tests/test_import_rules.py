@@ -31,6 +31,7 @@ HOW_TO_EXPORT = {
 FORBIDDEN = {
     "marsgan_tf/**/*.py": {"pipelines", "tests", "tensorflow_addons"},
     "marsgan_tf/*.py": FRAMEWORKS,
+    "marsgan_tf/config/*.py": FRAMEWORKS | OWN_ROOMS | {"numpy", "scipy"},
     "marsgan_tf/imaging/*.py": FRAMEWORKS
     | (OWN_ROOMS - {"marsgan_tf.imaging"}),
     "marsgan_tf/dataset/*.py": FRAMEWORKS
