@@ -11,6 +11,12 @@ CONFIGS = {
     configs.TrainConfig: "marsgan_tf/training/*.py",
     configs.InterpolateConfig: "marsgan_tf/interpolate.py",
     configs.CoregisterConfig: "marsgan_tf/assessment/registration_run.py",
+    configs.EvaluateConfig: "marsgan_tf/assessment/evaluating.py",
+    configs.PredictConfig: "marsgan_tf/inference/predicting.py",
+    configs.ExportConfig: "marsgan_tf/deployment/exporting.py",
+    configs.EstimatorConfig: "marsgan_tf/training/estimator_run.py",
+    configs.LevelConfig: "marsgan_tf/training/levelling_run.py",
+    configs.DemoConfig: "marsgan_tf/demonstration/run.py",
 }
 
 

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import pathlib
 import re
@@ -12,7 +13,7 @@ import rasters
 from PIL import Image
 
 from marsgan_tf import errors
-from marsgan_tf.assessment import registration_run
+from marsgan_tf.assessment import registration, registration_run
 from marsgan_tf.config import CoregisterConfig
 from marsgan_tf.imaging import terrain
 
@@ -106,6 +107,22 @@ def test_output_lies_on_the_references_pixels(done, reference):
         assert found.descriptions == ("RED",)
         assert found.tags()["SUN_AZIMUTH"] == "20"
         assert found.tags()["MARSGAN_REGISTERED_TO"] == "hr.tif"
+
+
+@pytest.mark.parametrize("apart", [0.2, None])
+def test_a_map_of_edges_alone_is_warned_of(
+    reference, image, tmp_path, caplog, monkeypatch, apart
+):
+    register = registration.register
+
+    def registered(*arguments):
+        found = register(*arguments)
+        solution = dataclasses.replace(found.solution, disagreement_px=apart)
+        return dataclasses.replace(found, solution=solution)
+
+    monkeypatch.setattr(registration, "register", registered)
+    coregister(image, reference, tmp_path / "out.tif")
+    assert ("edges alone tell" in caplog.text) == (apart is None)
 
 
 def test_output_shows_the_ground_where_it_lies(done, pair):

@@ -272,6 +272,19 @@ def test_stage_1_is_exported_where_there_is_no_other_or_on_demand(
     }
 
 
+def test_another_file_may_come_with_its_runs_records(run, weights, tmp_path):
+    """Of the run but for the scores, which are not the file's."""
+    export(tmp_path / "out", workdir=str(run), weights=weights)
+    found = description.load(str(tmp_path / "out" / "1"))
+    assert not found.conditioned  # As stage 1's file, unlike the run's last.
+    assert found.training == {
+        **{name: RECORDS[name] for name in RECORDS if name != "validation"},
+        "weights": "generator.keras",
+        "stage": "gan",
+        "config": {"features": 8},
+    }
+
+
 def broken_run(folder, run):
     shutil.copytree(run, folder)
     (folder / "gan" / "dataset.json").write_text("[1, 2")
@@ -547,7 +560,7 @@ def test_onnx_that_answers_otherwise_is_not_exported(
     [
         ({"weights": "a.keras", "output": ""}, "`output` must be given"),
         ({}, "`weights` must be given, or workdir"),
-        ({"weights": "a.keras", "workdir": "runs/a"}, "not both"),
+        ({"weights": "a.keras", "stage": "gan"}, "`stage` must be left out"),
         ({"weights": "a", "format": "tflite"}, "`format` must be one of"),
         (
             {"weights": "a", "precision": "float16"},

@@ -91,7 +91,11 @@ class ExportConfig:
     stage: str = option(
         "", "With workdir: psnr or gan, instead of the last finished stage."
     )
-    weights: str = option("", "Generator file (.keras), instead of a run.")
+    weights: str = option(
+        "",
+        "Generator file (.keras), instead of the run's own; a run that is "
+        "named as well tells how it was trained.",
+    )
     output: str = option(
         "",
         "Folder of the model, such as saved_models/NAME: the next version is "
@@ -119,8 +123,8 @@ class ExportConfig:
         require(
             "weights",
             self.weights,
-            bool(self.weights) != bool(self.workdir),
-            f"given, or workdir, not both (workdir={self.workdir})",
+            bool(self.weights or self.workdir),
+            "given, or workdir",
         )
         for name, allowed in (
             ("stage", ("", "psnr", "gan")),
@@ -135,7 +139,7 @@ class ExportConfig:
             "stage",
             self.stage,
             not self.stage or bool(self.workdir),
-            "left out with weights",
+            "left out without workdir",
         )
         is_onnx = self.format == "onnx"
         require(

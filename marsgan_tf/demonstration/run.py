@@ -9,7 +9,6 @@ from marsgan_tf import native_output
 from marsgan_tf.config import DemoConfig, EvaluateConfig, PredictConfig
 
 _SIZE, _GSD_M, _SEED = (1024, 1024), 1.0, 20
-_PAGE = "report.html"
 
 
 def run(config: DemoConfig) -> None:
@@ -26,9 +25,9 @@ def run(config: DemoConfig) -> None:
     name, _ = os.path.splitext(os.path.basename(source))
     output = os.path.join(config.output_dir, f"{name}_sr.tif")
     _predict(source, output, config)
-    report = os.path.join(config.output_dir, "report")
-    _evaluate(source, output, truth, report)
-    page = os.path.abspath(os.path.join(report, _PAGE))
+    page = _evaluate(
+        source, output, truth, os.path.join(config.output_dir, "report")
+    )
     logging.info("open it in a browser: %s", page)
     if config.open:
         webbrowser.open(f"file://{page}")
@@ -59,8 +58,9 @@ def _predict(source: str, output: str, config: DemoConfig) -> None:
     )
 
 
-def _evaluate(source: str, output: str, truth: str, report: str) -> None:
-    from marsgan_tf.assessment import evaluating
+def _evaluate(source: str, output: str, truth: str, report: str) -> str:
+    """Writes the report; returns the absolute path of its page."""
+    from marsgan_tf.assessment import evaluating, report_folder
 
     evaluating.evaluate(
         EvaluateConfig(
@@ -72,3 +72,4 @@ def _evaluate(source: str, output: str, truth: str, report: str) -> None:
             overwrite=True,
         )
     )
+    return os.path.abspath(os.path.join(report, report_folder.PAGE))

@@ -119,13 +119,18 @@ def _reason(error):
 
 def _find_generator(config):
     """Path of the generator, and what is known of its training."""
-    if config.weights:
+    if not config.workdir:
         return config.weights, {}
     for stage in (config.stage,) if config.stage else _STAGES:
         folder = os.path.join(config.workdir, stage)
         path = os.path.join(folder, "generator.keras")
         if os.path.isfile(path):
-            return path, {"stage": stage, **_records(folder)}
+            records = {"stage": stage, **_records(folder)}
+            if not config.weights:
+                return path, records
+            records.pop("validation", None)  # Of the run's own generator.
+            name = os.path.basename(config.weights)
+            return config.weights, {"weights": name, **records}
     named = f" {config.stage}" if config.stage else ""
     raise errors.ModelError(
         f"{config.workdir}: no finished stage{named}; complete the run by "
@@ -160,8 +165,11 @@ def _degradation(config, training):
     """What the model assumes: as told, or the middle of what it learned."""
     learned = training.get("dataset", {})
     chosen = {}
-    for name in ("blur_sigma", "noise_sigma"):
-        given = getattr(config, name)
+    given_by_name = {
+        "blur_sigma": config.blur_sigma,
+        "noise_sigma": config.noise_sigma,
+    }
+    for name, given in given_by_name.items():
         fallback = learned.get(name) or getattr(_DEFAULT, name)
         chosen[name] = given if given >= 0 else float(np.mean(fallback))
     return descriptions.Degradation(**chosen)

@@ -29,7 +29,8 @@ CONTRAST_FLOOR = 1e-3
 # its blur. Rather sharp, since an input taken for softer than it is comes out
 # with rings, and one taken for sharper only keeps some of its blur.
 _BELIEF = (0.4, 0.5)
-_LOG_VARIANCE_LIMITS = (-6.0, 4.0)
+# Beyond these, the network's word on how sure it is does not count.
+LOG_VARIANCE_LIMITS = (-6.0, 4.0)
 # Steps that are told, so that machines that round otherwise tell the same.
 _STEPS = np.array([0.05, 0.0005])
 # Patches at once: what keeps the largest intermediate array below 100 MB.
@@ -172,7 +173,7 @@ def _noise(means: np.ndarray, log_variances: np.ndarray) -> float:
 
 
 def _weights(log_variances: np.ndarray) -> np.ndarray:
-    return np.exp(-np.clip(log_variances, *_LOG_VARIANCE_LIMITS))
+    return np.exp(-np.clip(log_variances, *LOG_VARIANCE_LIMITS))
 
 
 def _convolve(

@@ -20,8 +20,6 @@ from marsgan_tf.models.degradation_estimator import (
 )
 from marsgan_tf.training import records, redegrade
 
-_LOG_VARIANCE_LIMITS = (-6.0, 4.0)
-
 
 def run(config):
     """Trains and writes an estimator; logs how far it is off.
@@ -91,7 +89,7 @@ def likelihood(target, answer):
         answer: `(batch, 4)`: means, then logarithms of variances.
     """
     mean, log_variance = ops.split(answer, 2, axis=-1)
-    log_variance = ops.clip(log_variance, *_LOG_VARIANCE_LIMITS)
+    log_variance = ops.clip(log_variance, *estimator.LOG_VARIANCE_LIMITS)
     error = ops.square(target - mean) * ops.exp(-log_variance)
     return 0.5 * ops.mean(log_variance + error, axis=-1)
 
