@@ -62,6 +62,11 @@ class BuildConfig:
     variants: int = option(
         1, "Degradations of each scene, each drawn from the ranges."
     )
+    least_pairs: int = option(
+        0,
+        "Draw more degradations of a scene that has fewer pairs than these, "
+        "so that large scenes do not drown small ones.",
+    )
     validation_fraction: float = option(
         0.05, "Part of the scenes' area that is kept for validation."
     )
@@ -143,6 +148,8 @@ class BuildConfig:
         rate = self.defect_rate[-1]
         require("defect_rate", rate, rate <= 1, "at most 1")
         require("variants", self.variants, self.variants >= 1, "at least 1")
+        least = self.least_pairs
+        require("least_pairs", least, least >= 0, "at least 0")
         fraction = self.validation_fraction
         require("validation_fraction", fraction, 0 <= fraction < 1, "in [0, 1)")
 

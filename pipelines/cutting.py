@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import hashlib
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -35,6 +36,8 @@ class Recipe:
             common, in stretched units.
         defect_rate: Range of the share of dead and hot pixels.
         variants: Degradations of the scene.
+        least_pairs: A scene with fewer pairs has more variants, until it has
+            as many.
         seed: Of the degradations and the noise.
     """
 
@@ -45,6 +48,7 @@ class Recipe:
     noise_sigma: tuple[float, float]
     variants: int
     seed: int
+    least_pairs: int = 0
     pattern_sigma: tuple[float, float] = (0.0, 0.0)
     defect_rate: tuple[float, float] = (0.0, 0.0)
 
@@ -140,28 +144,53 @@ def windows(
         observation_id: What the pairs are named and seeded by.
         recipe: How to cut.
     """
-    degradations = draw_degradations(observation_id, recipe)
-    judge = functools.partial(
-        patches.judge,
-        size=recipe.hr_size,
-        reach_px=degrade.reach_px(_widest(recipe), scale=patches.SCALE),
-        min_std=recipe.min_contrast * (scene.stretch.high - scene.stretch.low),
+    degradations = draw_degradations(
+        observation_id,
+        dataclasses.replace(recipe, variants=_variants(scene, recipe)),
     )
     cut = functools.partial(
         _cut_pair, scene.stretch, observation_id, recipe.hr_size
     )
-    cols = patches.starts(scene.width, recipe.hr_size, recipe.stride)
-    for strip in _strips(scene, recipe):
-        verdicts = {
-            (row, col): judge(strip.grey, strip.valid, row - strip.top, col)
-            for row, col in itertools.product(strip.rows, cols)
-        }
+    for strip, verdicts in _judged(scene, recipe):
         twins = []
         if patches.Verdict.KEPT in verdicts.values():
             twins = [(each, _reduce(strip, each)) for each in degradations]
         for window, verdict in verdicts.items():
             kept = twins if verdict is patches.Verdict.KEPT else []
             yield verdict, [cut(strip, *window, *twin) for twin in kept]
+
+
+def _variants(scene: DecodedScene, recipe: Recipe) -> int:
+    """So many that the scene has `least_pairs`; reads no more than it must."""
+    enough = math.ceil(recipe.least_pairs / recipe.variants)
+    kept = 0
+    if enough:
+        for _, verdicts in _judged(scene, recipe):
+            kept += list(verdicts.values()).count(patches.Verdict.KEPT)
+            if kept >= enough:
+                return recipe.variants
+    return math.ceil(recipe.least_pairs / kept) if kept else recipe.variants
+
+
+def _judged(
+    scene: DecodedScene, recipe: Recipe
+) -> Iterator[tuple[_Strip, dict[tuple[int, int], patches.Verdict]]]:
+    """Yields the scene's strips, with a verdict on each of their windows."""
+    judge = functools.partial(
+        patches.judge,
+        size=recipe.hr_size,
+        reach_px=degrade.reach_px(_widest(recipe), scale=patches.SCALE),
+        min_std=recipe.min_contrast * (scene.stretch.high - scene.stretch.low),
+    )
+    cols = patches.starts(scene.width, recipe.hr_size, recipe.stride)
+    for strip in _strips(scene, recipe):
+        yield (
+            strip,
+            {
+                (row, col): judge(strip.grey, strip.valid, row - strip.top, col)
+                for row, col in itertools.product(strip.rows, cols)
+            },
+        )
 
 
 def _strips(scene: DecodedScene, recipe: Recipe) -> Iterator[_Strip]:

@@ -148,6 +148,7 @@ def make_units(
         pattern_sigma=(config.pattern_sigma[0], config.pattern_sigma[-1]),
         defect_rate=(config.defect_rate[0], config.defect_rate[-1]),
         variants=config.variants,
+        least_pairs=config.least_pairs,
         seed=config.seed,
     )
     key = json.dumps(

@@ -145,6 +145,33 @@ def test_variants_record_their_own_degradation(open_scene, image):
         assert abs(residual.std() / expected - 1) < 0.4
 
 
+@pytest.mark.parametrize("strip_px", [1, 10**7])
+@pytest.mark.parametrize(
+    ("least_pairs", "variants"), [(0, 2), (40, 2), (41, 3), (139, 7)]
+)
+def test_a_small_scene_has_more_variants(
+    open_scene, image, monkeypatch, strip_px, least_pairs, variants
+):
+    monkeypatch.setattr(cutting, "_STRIP_PX", strip_px)
+    settings = {"blur_sigma": (0.0, 2.4), "variants": 2}
+    scene = open_scene(image)
+    _, plain = cut(scene, **settings)
+    verdicts, pairs = cut(scene, least_pairs=least_pairs, **settings)
+    assert len(pairs) == 20 * variants
+    assert len({pair.blur_sigma for pair in pairs}) == variants
+    assert verdicts.count(Verdict.KEPT) == 20
+    # The first variants are those that it has anyway.
+    first = [pair for i, pair in enumerate(pairs) if i % variants < 2]
+    for one, other in zip(first, plain, strict=True):
+        np.testing.assert_array_equal(one.lr, other.lr)
+
+
+def test_a_scene_without_pairs_has_none_in_any_number(open_scene):
+    flat = np.full((64, 64), 500, np.uint16)
+    _, pairs = cut(open_scene(flat), least_pairs=100)
+    assert not pairs
+
+
 def test_noise_has_the_recorded_strength(open_scene):
     image = np.full((256, 256), 500.0, np.float32)
     _, pairs = cut(open_scene(image), noise_sigma=(0.01, 0.01), min_contrast=0)

@@ -197,6 +197,26 @@ def test_the_callers_seed_changes_nothing(shared, tmp_path, whole):
     assert_same_file(first, stage_1)
 
 
+def test_stage_1_starts_from_a_given_generator(shared, tmp_path, whole):
+    options = {"psnr_steps": 1, "gan_steps": 0, "learning_rate": 1e-9}
+    found = run.run(tiny_config(shared, tmp_path, start_from=whole, **options))
+    fresh = run.run(tiny_config(shared, tmp_path / "fresh", **options))
+    pairs = zip(*map(weights_of, (found, whole, fresh)), strict=True)
+    differs = False
+    for now, before, other in pairs:
+        np.testing.assert_allclose(now, before, atol=1e-8)
+        differs |= not np.allclose(other, before, atol=1e-4)
+    assert differs
+
+
+def test_a_generator_of_another_architecture_is_no_start(
+    shared, tmp_path, whole
+):
+    config = tiny_config(shared, tmp_path, features=8, start_from=whole)
+    with pytest.raises(errors.ModelError, match="generator.*parameters"):
+        run.run(config)
+
+
 def interrupt_at(monkeypatch, step):
     """Sends this process SIGTERM while it takes a step of the loop."""
     compile_step = loop.compile_step

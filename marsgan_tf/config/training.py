@@ -34,6 +34,12 @@ class TrainConfig:
         "default: workdir.",
         FREE,
     )
+    start_from: str = option(
+        "",
+        "Generator file that stage 1 starts from, to train it on or on other "
+        "images; default: fresh weights.",
+        FREE,
+    )
 
     architecture: str = option("marsgan", "Generator: marsgan or esrgan.")
     blocks: int = option(23, "Residual blocks of the generator.")

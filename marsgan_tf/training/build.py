@@ -69,9 +69,16 @@ def build_optimizer(config):
 
 
 def build_psnr_stage(config):
-    """Stage 1, from a fresh generator."""
+    """Stage 1, from a fresh generator or the one to start from.
+
+    Raises:
+        ModelError: If that one is of another architecture than the settings.
+    """
+    generator = build_trained_generator(config)
+    if config.start_from:
+        load_weights(generator, config.start_from)
     return PSNRStage(
-        build_trained_generator(config),
+        generator,
         build_optimizer(config),
         micro_batches=config.micro_batches,
     )
@@ -120,6 +127,6 @@ def load_weights(generator, path):
             f"{path}: a {source.name} with {source.count_params()} parameters, "
             f"but the flags ask for a {generator.name} with "
             f"{generator.count_params()}; use the flags that it was trained "
-            "with, or another --psnr_workdir"
+            "with, or another generator"
         )
     generator.set_weights(source.get_weights())

@@ -16,7 +16,9 @@ from marsgan_tf.dataset.manifest import FILE_NAME, hash_file
 
 _SETTINGS = "config.json"
 # Where things lie, and how often what is told: of no account to a result.
-_PATHS = frozenset(("dataset", "workdir", "psnr_workdir", "vgg_weights"))
+_PATHS = frozenset(
+    ("dataset", "workdir", "psnr_workdir", "start_from", "vgg_weights")
+)
 _PASSING = frozenset(("version", "log_every", "validate_every")) | frozenset(
     ("validation_pairs", "checkpoint_every", "keep_checkpoints")
 )
