@@ -22,6 +22,9 @@ class BuildConfig:
     observation_ids: tuple[str, ...] = option(
         (), "HiRISE observations whose RED products lie below --archive_root."
     )
+    observation_list: str = option(
+        "", "A text file of such observations, one a line."
+    )
     archive_root: str = option(
         "", "Copy of the HiRISE PDS archive: the folder that holds RDR."
     )
@@ -107,10 +110,10 @@ class BuildConfig:
         self._check_sharing()
 
     def _check_inputs(self) -> None:
-        if not (self.input or self.input_list or self.observation_ids):
+        if not (self.input or self.input_list or self._has_observations()):
             raise ValueError(
-                "`input`, `input_list` or `observation_ids` must be given. "
-                "Received: none of them"
+                "`input`, `input_list`, `observation_ids` or "
+                "`observation_list` must be given. Received: none of them"
             )
         wrong = [
             identity
@@ -126,9 +129,12 @@ class BuildConfig:
         require(
             "archive_root",
             self.archive_root,
-            bool(self.archive_root) or not self.observation_ids,
-            "given with `observation_ids`",
+            bool(self.archive_root) or not self._has_observations(),
+            "given with observations",
         )
+
+    def _has_observations(self) -> bool:
+        return bool(self.observation_ids or self.observation_list)
 
     def _check_patches(self) -> None:
         for name, least in (("hr_size", patches.SCALE), ("stride", 0)):

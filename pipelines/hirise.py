@@ -15,7 +15,10 @@ import numpy as np
 
 from marsgan_tf import errors
 
-_OBSERVATION_ID = re.compile(r"(?:PSP|ESP)_\d{6}_\d{4}", re.IGNORECASE)
+# Mission phases: aerobraking, transition, primary and extended science.
+_OBSERVATION_ID = re.compile(
+    r"(?:AEB|TRA|PSP|ESP)_[0-9]{6}_[0-9]{4}", re.IGNORECASE
+)
 
 # Table 1 of the paper, then Jezero, which it assesses by number. None of
 # them may be trained on.
@@ -53,11 +56,14 @@ class Label:
         scaling_factor: I/F = DN * scaling_factor + offset; None if not told.
         offset: See `scaling_factor`.
         special_dns: Values that are no measurement.
+        storage_bytes: Of the image when it is not compressed; None if not
+            told.
     """
 
     scaling_factor: float | None = None
     offset: float | None = None
     special_dns: tuple[int, ...] = ()
+    storage_bytes: int | None = None
 
 
 def is_observation_id(text: str) -> bool:
@@ -84,15 +90,41 @@ def product_path(observation: str, archive_root: str) -> str:
         observation: Such as `ESP_068294_1985`.
         archive_root: The folder that holds `RDR`.
     """
-    first_orbit = int(observation[4:10]) // 100 * 100
-    return os.path.join(
-        archive_root,
-        "RDR",
-        observation[:3],
-        f"ORB_{first_orbit:06d}_{first_orbit + 99:06d}",
-        observation,
-        f"{observation}_RED.JP2",
-    )
+    return os.path.join(archive_root, *_product_parts(observation))
+
+
+def product_url(observation: str, base_url: str) -> str:
+    """The address of an observation's RED product.
+
+    Its label's ends in `.LBL` instead of `.JP2`.
+
+    Args:
+        observation: Such as `ESP_068294_1985`.
+        base_url: Of the folder that holds `RDR`.
+    """
+    return "/".join((base_url.rstrip("/"), *_product_parts(observation)))
+
+
+def read_ids(list_file: str) -> list[str]:
+    """The observations of a text file, one a line; empty lines are skipped.
+
+    Raises:
+        DatasetError: If it cannot be read, or a line is no observation ID.
+    """
+    try:
+        with open(list_file, encoding="utf-8") as file:
+            lines = [line.strip() for line in file]
+    except (OSError, UnicodeDecodeError) as error:
+        raise errors.DatasetError(
+            f"{list_file}: cannot be read as a list of observations ({error})"
+        ) from None
+    for number, line in enumerate(lines, 1):
+        if line and not is_observation_id(line):
+            raise errors.DatasetError(
+                f"{list_file}: line {number} is no observation ID such as "
+                f"ESP_068294_1985: {line[:40]!r}"
+            )
+    return [line.upper() for line in lines if line]
 
 
 def find_label(path: str) -> str | None:
@@ -109,7 +141,7 @@ def read_label(path: str) -> Label:
     Raises:
         RasterError: If it is no PDS label.
     """
-    values = dict(_keywords(_load_label(path)))
+    values = dict(_keywords(load_pvl(path)))
     return Label(
         scaling_factor=_number(values.get("SCALING_FACTOR")),
         offset=_number(values.get("OFFSET")),
@@ -118,6 +150,7 @@ def read_label(path: str) -> Label:
             for key in _SPECIAL_KEYWORDS
             if isinstance(values.get(key), int)
         ),
+        storage_bytes=_bytes(values.get("REQUIRED_STORAGE_BYTES")),
     )
 
 
@@ -135,7 +168,12 @@ def special_dns(path: str, dtype: np.dtype, label: Label) -> tuple[int, ...]:
     return ()
 
 
-def _load_label(path: str) -> Any:
+def load_pvl(path: str) -> Any:
+    """A label's tree of keywords and objects, as pvl gives it.
+
+    Raises:
+        RasterError: If it is no PDS label.
+    """
     with warnings.catch_warnings():
         # pvl tells of parts that are optional or old, none of them used here.
         warnings.simplefilter("ignore")
@@ -163,3 +201,21 @@ def _keywords(tree: Any) -> Iterator[tuple[str, Any]]:
 
 def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, (int, float)) else None
+
+
+def _bytes(value: Any) -> int | None:
+    """A size, with `<BYTES>` behind it or without."""
+    value = getattr(value, "value", value)
+    return value if isinstance(value, int) else None
+
+
+def _product_parts(observation: str) -> tuple[str, ...]:
+    name = observation.upper()
+    first_orbit = int(name[4:10]) // 100 * 100
+    return (
+        "RDR",
+        name[:3],
+        f"ORB_{first_orbit:06d}_{first_orbit + 99:06d}",
+        name,
+        f"{name}_RED.JP2",
+    )

@@ -14,14 +14,15 @@ from absl import logging
 
 from marsgan_tf import errors
 from marsgan_tf.dataset import manifest
-from pipelines import cutting, parts, sources
+from pipelines import cutting, hirise, parts, sources
 from pipelines.build_config import BuildConfig
 
 PARTS_PREFIX = ".parts-"
 
 # Flags that say where and how to work, and leave no trace in the records.
 _NOT_RECORDED = frozenset(
-    ("input", "input_list", "observation_ids", "archive_root", "output_dir")
+    ("input", "input_list", "observation_ids", "observation_list")
+    + ("archive_root", "output_dir")
     + ("workers", "num_shards", "shard_index", "verify")
 )
 
@@ -33,10 +34,15 @@ def choose_scenes(config: BuildConfig) -> list[sources.Scene]:
         MarsganError: If an image is missing or cannot be used, or none is
             left.
     """
+    listed = (
+        hirise.read_ids(config.observation_list)
+        if config.observation_list
+        else []
+    )
     paths = sources.find_paths(
         patterns=config.input,
         list_file=config.input_list,
-        observation_ids=config.observation_ids,
+        observation_ids=(*config.observation_ids, *listed),
         archive_root=config.archive_root,
     )
     used = sources.exclude(paths, config.exclude_ids)

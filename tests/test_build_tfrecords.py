@@ -428,7 +428,7 @@ def test_scene_without_data(tmp_path):
     ("flags", "word"),
     [
         ("--input=a", "`output_dir` must be given"),
-        ("--output_dir=a", "`input`, `input_list` or `observation_ids`"),
+        ("--output_dir=a", "`input`, `input_list`, `observation_ids` or"),
         ("--observation_ids=ESP_1 --output_dir=a", "`observation_ids` must"),
         ("--input=a --output_dir=a --hr_size=30", "`hr_size` must be a mult"),
         ("--input=a --output_dir=a --blur_sigma=2,1", "`blur_sigma` must be"),

@@ -8,6 +8,9 @@ from pipelines import hirise
 LABEL = """PDS_VERSION_ID = PDS3
 /* Identification */
 OBSERVATION_ID = "ESP_068294_1985"
+OBJECT = COMPRESSED_FILE
+  REQUIRED_STORAGE_BYTES = 68624340 <BYTES>
+END_OBJECT = COMPRESSED_FILE
 OBJECT = UNCOMPRESSED_FILE
   FILE_NAME = "ESP_068294_1985_RED.IMG"
   OBJECT = IMAGE
@@ -48,6 +51,24 @@ def test_product_lies_where_the_archive_has_it():
     assert "/RDR/PSP/ORB_002000_002099/PSP_002081_1055/" in path
 
 
+@pytest.mark.parametrize(
+    ("identity", "folder"),
+    [
+        ("PSP_001444_2010", "PSP/ORB_001400_001499"),
+        ("ESP_085077_2365", "ESP/ORB_085000_085099"),
+        ("esp_020395_1260", "ESP/ORB_020300_020399"),
+        ("AEB_000001_0150", "AEB/ORB_000000_000099"),
+        ("TRA_000823_1720", "TRA/ORB_000800_000899"),
+    ],
+)
+def test_product_has_its_address(identity, folder):
+    name = identity.upper()
+    for base in ("https://host/PDS", "https://host/PDS/"):
+        assert hirise.product_url(identity, base) == (
+            f"https://host/PDS/RDR/{folder}/{name}/{name}_RED.JP2"
+        )
+
+
 def test_label_beside_the_image_is_found_and_read(tmp_path):
     (tmp_path / "ESP_068294_1985_RED.LBL").write_text(LABEL)
     image = tmp_path / "ESP_068294_1985_RED.jp2"
@@ -56,6 +77,7 @@ def test_label_beside_the_image_is_found_and_read(tmp_path):
     label = hirise.read_label(path)
     assert label.scaling_factor == 8.25e-05
     assert label.offset == 0.03125
+    assert label.storage_bytes == 68624340
     assert sorted(label.special_dns) == [0, 1, 2, 1022, 1023]
     assert hirise.find_label(str(tmp_path / "other.jp2")) is None
 
