@@ -21,6 +21,10 @@ class CorruptRecordError(DatasetError):
     """A record of a shard cannot be read; the message names both."""
 
 
+class DownloadError(MarsganError, OSError):
+    """A file of an archive cannot be had, or is not what was promised."""
+
+
 class ModelError(MarsganError, ValueError):
     """A model or weights file is missing or of another architecture."""
 
