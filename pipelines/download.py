@@ -189,8 +189,7 @@ def _transfer(url: str, part: _Part, most_bytes: int, manners: Manners) -> None:
     """
     headers = {"User-Agent": _USER_AGENT, "Accept-Encoding": "identity"}
     start = part.bytes if part.tag else 0
-    # If-Range takes no weak tag, which may stay when bytes change.
-    if start and not part.tag.startswith("W/"):
+    if start:
         headers |= {"Range": f"bytes={start}-", "If-Range": part.tag}
     request = urllib.request.Request(url, headers=headers)
     with _answer(url, request, part, manners) as answer:
@@ -281,8 +280,14 @@ def _length(url: str, answer: Any) -> int:
 
 
 def _tag(answer: Any) -> str:
-    headers = answer.headers
-    return headers.get("ETag") or headers.get("Last-Modified") or ""
+    """What tells this version of a file from others; "" if nothing does.
+
+    Not a weak ETag, which may stay the same when bytes change.
+    """
+    tag = answer.headers.get("ETag", "")
+    if tag.startswith('"'):
+        return tag
+    return answer.headers.get("Last-Modified", "")
 
 
 def _opener() -> urllib.request.OpenerDirector:

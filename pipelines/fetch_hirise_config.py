@@ -32,7 +32,7 @@ class FetchConfig:
         6, "Attempts in a row that bring nothing, before a file is given up."
     )
     timeout_s: float = option(
-        60.0, "Seconds without a byte, after which a connection is given up."
+        30.0, "Seconds without a byte, after which a connection is given up."
     )
     most_gigabytes: float = option(
         8.0, "Largest image that is fetched, 10^9 bytes."

@@ -8,7 +8,7 @@ START_BYTE and BYTES count: from 1, quotation marks and commas left out.
 import csv
 import dataclasses
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from absl import logging
@@ -112,7 +112,7 @@ def rows(table: Table, names: Sequence[str]) -> Iterator[dict[str, str]]:
         )
 
 
-def _split(line: bytes, table: Table) -> Any:
+def _split(line: bytes, table: Table) -> Callable[[Column], str] | None:
     """What gives a row's value in a column; None if the row is damaged.
 
     A value that is wider than its column shifts what is behind it; then the

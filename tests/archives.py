@@ -108,6 +108,8 @@ class Server(http.server.ThreadingHTTPServer):
             a status with its headers; ("cut", bytes); ("length", bytes more);
             ("redirect", path); "replace"; "no length"; "dribble".
         requests: `(path, Range header, bytes sent)`, in order.
+        weak: Whether ETags are weak.
+        date: Of Last-Modified; "" for none.
     """
 
     daemon_threads = True
@@ -118,6 +120,8 @@ class Server(http.server.ThreadingHTTPServer):
         self.script = {}
         self.requests = []
         self.agents = set()
+        self.weak = False
+        self.date = ""
         self.dribbling = threading.Event()
 
     @property
@@ -164,9 +168,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _send(self, data, action):
         tag = f'"{hashlib.md5(data).hexdigest()}"'
+        tag = f"W/{tag}" if self.server.weak else tag
         start = 0
         wanted = re.fullmatch(r"bytes=(\d+)-", self.headers["Range"] or "")
-        if wanted and self.headers["If-Range"] == tag:
+        valid = {self.server.date, "" if self.server.weak else tag}
+        if wanted and self.headers["If-Range"] in valid:
             start = int(wanted.group(1))
             self.send_response(206)
             self.send_header(
@@ -180,6 +186,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             told = len(body) + (count if kind == "length" else 0)
             self.send_header("Content-Length", str(told))
         self.send_header("ETag", tag)
+        if self.server.date:
+            self.send_header("Last-Modified", self.server.date)
         self.end_headers()
         if kind == "cut":
             body = body[:count]

@@ -24,7 +24,8 @@ IMAGE = f"{FIRST}_RED.JP2"
 
 
 @pytest.fixture
-def server(tmp_path):
+def server(tmp_path, monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     for seed, identity in enumerate((FIRST, SECOND)):
         archives.write_product(tmp_path / "archive", identity, seed)
     with archives.served(tmp_path / "archive") as server:
@@ -121,7 +122,8 @@ def test_server_that_goes_on_failing_is_left(server, tmp_path, caplog):
     assert len(server.sent(IMAGE)) == 3
 
 
-def test_no_server_is_told(tmp_path, caplog):
+def test_no_server_is_told(tmp_path, caplog, monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     with archives.served(tmp_path) as server:
         pass
     text = fails(server, tmp_path, caplog, attempts=2)
@@ -164,6 +166,18 @@ def test_another_run_goes_on_where_one_was_cut(server, tmp_path, caplog):
     assert got(tmp_path) is None
     fetch(server, tmp_path)
     assert server.sent(IMAGE)[-1] == ("bytes=1000-", size - 1000)
+    assert is_right(server, tmp_path) and not leftovers(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("date", "range"),
+    [("", None), ("Wed, 21 Oct 2015 07:28:00 GMT", "bytes=1000-")],
+)
+def test_weak_tag_is_not_relied_on(server, tmp_path, date, range):
+    server.weak, server.date = True, date
+    server.script[IMAGE] = [("cut", 1000)]
+    fetch(server, tmp_path)
+    assert [asked for asked, _ in server.sent(IMAGE)] == [None, range]
     assert is_right(server, tmp_path) and not leftovers(tmp_path)
 
 

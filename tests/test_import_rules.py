@@ -88,6 +88,7 @@ ONLY_IN = {
             "warping",
         )
     },
+    "urllib": {"pipelines/download.py"},
     "absl.flags": {"marsgan_tf/config_flags.py"},
 }
 
