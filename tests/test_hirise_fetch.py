@@ -100,7 +100,7 @@ def server_files(server):
 
 
 def test_what_is_not_there_is_told_and_others_go_on(server, tmp_path, caplog):
-    text = fails(server, tmp_path, caplog, THIRD, FIRST)
+    text = fails(server, tmp_path, caplog, THIRD, FIRST, THIRD.lower())
     lines = [line for line in text.splitlines() if "ERROR" in line]
     assert len(lines) == 1 and "404" in lines[0]
     url = hirise.product_url(THIRD, server.url)
