@@ -45,6 +45,10 @@ class OutOfMemoryError(MarsganError, MemoryError):
     """The device's memory does not suffice."""
 
 
+class ClusterError(MarsganError, RuntimeError):
+    """Processes that train together cannot reach one another."""
+
+
 class Interrupted(MarsganError):
     """A signal ended a run that can be resumed.
 

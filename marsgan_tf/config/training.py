@@ -110,7 +110,10 @@ class TrainConfig:
         FREE,
     )
     strategy: str = option(
-        "one", "Devices: one, or mirrored for all GPUs of this machine.", FREE
+        "one",
+        "Devices: one, mirrored for all GPUs of this machine, or multi_worker "
+        "for those of several, by TF_CONFIG or SLURM.",
+        FREE,
     )
     seed: int = option(0, "Seed of weights, order, augmentation and noise.")
     deterministic: bool = option(
@@ -134,7 +137,7 @@ class TrainConfig:
             "architecture": ARCHITECTURES,
             "content_loss": ("mse", "l1"),
             "precision": ("float32", "mixed_bfloat16", "mixed_float16"),
-            "strategy": ("one", "mirrored"),
+            "strategy": ("one", "mirrored", "multi_worker"),
         }
         for name, allowed in choices.items():
             value = getattr(self, name)

@@ -53,10 +53,12 @@ class AdaptiveNoise(keras.layers.Layer):
     def call(self, inputs, training=False):
         if not training:
             return inputs
-        noise = keras.random.normal(
-            ops.shape(inputs), dtype=inputs.dtype, seed=self.seed_generator
-        )
+        noise = self.draw(ops.shape(inputs), inputs.dtype)
         return inputs + self.weight * noise
+
+    def draw(self, shape, dtype):
+        """Unit Gaussian noise; training on several devices divides it."""
+        return keras.random.normal(shape, dtype=dtype, seed=self.seed_generator)
 
     def compute_output_shape(self, input_shape):
         return input_shape

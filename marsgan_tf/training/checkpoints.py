@@ -8,10 +8,15 @@ import tensorflow as tf
 from absl import logging
 
 from marsgan_tf import errors
+from marsgan_tf.training.tensorflow_errors import reason
 
 
 class Checkpoints:
     """The newest few checkpoints of a stage, in one folder.
+
+    Where several workers train, all restore and one saves: none of the
+    variables is reduced over replicas when it is read (all are written on
+    every replica), so that the others need not take part.
 
     Args:
         folder: Where they lie.
@@ -54,7 +59,7 @@ class Checkpoints:
                 tf.errors.OpError,
             ) as error:
                 logging.warning(
-                    "%s: cannot be restored (%s)", path, _reason(error)
+                    "%s: cannot be restored (%s)", path, reason(error)
                 )
         if paths:
             raise errors.CheckpointError(
@@ -100,11 +105,6 @@ class Checkpoints:
                 shutil.rmtree(leftover, ignore_errors=True)
             raise errors.CheckpointError(
                 f"{folder}: the checkpoint of step {step} cannot be written "
-                f"({_reason(error)}); free some space or mend the permissions, "
+                f"({reason(error)}); free some space or mend the permissions, "
                 "and give the same command again: it goes on from the last one"
             ) from None
-
-
-def _reason(error):
-    """The first line of an error, without the operation's path."""
-    return str(error).strip().splitlines()[0].rpartition("}} ")[2][:200]

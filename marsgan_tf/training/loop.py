@@ -36,6 +36,8 @@ class Hooks:
         require_sound: Takes the step; raises if what it made cannot be kept.
         validate: Takes the step.
         save: Takes the step; writes a checkpoint.
+        stop: Returns the signal that asks to save and end, or 0; called
+            after each step.
         name_record: Says which pair of the dataset a batch's `record` is.
     """
 
@@ -43,6 +45,7 @@ class Hooks:
     require_sound: Callable
     validate: Callable
     save: Callable
+    stop: Callable
     name_record: Callable
 
 
@@ -55,7 +58,6 @@ def train(
     schedule,
     hooks,
     strategy,
-    received,
     mean=None,
 ):
     """Takes the steps of a stage from `start` on, then validates and saves.
@@ -69,7 +71,6 @@ def train(
         schedule: A `Schedule`.
         hooks: The `Hooks`.
         strategy: A `tf.distribute.Strategy`.
-        received: The list of `signals.collected`.
         mean: A `RunningMean` to update after each step, or None.
 
     Raises:
@@ -92,21 +93,21 @@ def train(
             if number % schedule.log_every == 0 or is_last:
                 means = window.take_means()
                 hooks.log(number, {**means, "steps_per_second": bar.rate})
-            is_stopped = bool(received)
+            signal_number = hooks.stop()
             validates = number % schedule.validate_every == 0 or is_last
             saves = number % schedule.checkpoint_every == 0 or is_last
-            if validates or saves or is_stopped:
+            if validates or saves or signal_number:
                 window.check()
                 hooks.require_sound(number)
             if validates:
                 hooks.validate(number)
-            if saves or is_stopped:
+            if saves or signal_number:
                 hooks.save(number)
-            if is_stopped and not is_last:
+            if signal_number and not is_last:
                 raise errors.Interrupted(
                     f"{name}: stopped at step {number} of {schedule.steps} "
                     "and saved; the same command goes on from there",
-                    received[0],
+                    signal_number,
                 )
 
 

@@ -1,22 +1,46 @@
 """Noise of a generator that several replicas train."""
 
-_APART = 1_000_003
+import functools
+
+import tensorflow as tf
+
+from marsgan_tf.layers.adaptive_noise import AdaptiveNoise
 
 
-def separate(generator, strategy):
-    """Gives every replica draws of its own; the first keeps its own.
+def share(generator, workers):
+    """Gives each replica its part of the noise that one device would draw.
 
-    To be called once the weights are built or restored: checkpoints hold the
-    first replica's state, which then goes to all.
+    A draw then belongs to the pair's place in the global batch: any number of
+    workers and devices takes the steps that one device takes. Each draws the
+    noise of the whole batch and keeps its part, which costs little beside the
+    convolutions around it.
 
     Args:
-        generator: Its layers may hold seed generators.
-        strategy: The strategy that it was built under.
+        generator: Its layers may draw noise.
+        workers: The `Workers`; the generator was built under their strategy.
     """
-    for variable in generator.variables:
-        if variable.name != "seed_generator_state":
-            continue
-        states = strategy.experimental_local_results(variable.value)
-        first = states[0].numpy()
-        for replica, state in enumerate(states):
-            state.assign([first[0] + replica * _APART, first[1]])
+    replicas = workers.strategy.num_replicas_in_sync
+    if replicas == 1:
+        return
+    for layer in generator._flatten_layers():
+        if isinstance(layer, AdaptiveNoise):
+            layer.draw = functools.partial(
+                _draw_part,
+                layer.draw,
+                workers=workers.count,
+                devices=replicas // workers.count,
+            )
+
+
+def _draw_part(draw, shape, dtype, *, workers, devices):
+    """One replica's part.
+
+    Workers take every `workers`-th pair of the stream, and deal them to their
+    devices batch by batch: see `records.training_batches`.
+    """
+    batch, *sides = shape
+    context = tf.distribute.get_replica_context()
+    replica = context.replica_id_in_sync_group
+    whole = draw((devices * batch * workers, *sides), dtype)
+    parts = tf.reshape(whole, (devices, batch, workers, *sides))
+    return parts[replica % devices, :, replica // devices]

@@ -4,6 +4,12 @@ The order is a function of the seed and the position alone: position `p` of
 the endless stream is the same pair, cut, turned and mirrored the same way,
 in every run. A run that resumes at a step asks for the stream from there on.
 TensorFlow mixes its global seed in, so a program sets `GLOBAL_SEED` first.
+
+Workers share the stream pair by pair, not file by file: what they take
+together in a step is then the batch that one process would take, whatever
+their number, and a run goes on with more or fewer of them. The price is that
+each reads all shards and drops, unparsed, what is not its own; it parses,
+cuts and turns its own part alone, which is most of the work.
 """
 
 import numpy as np
@@ -68,6 +74,12 @@ def training_batches(
             tf.data.AUTOTUNE,
         )
         .batch(batch_size, drop_remainder=True)
+        # Or several workers would ask one another at each step for an end.
+        .apply(
+            tf.data.experimental.assert_cardinality(
+                tf.data.experimental.INFINITE_CARDINALITY
+            )
+        )
         .prefetch(tf.data.AUTOTUNE)
     )
 

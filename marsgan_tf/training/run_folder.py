@@ -7,6 +7,7 @@ puts them into the model's description.
 import dataclasses
 import json
 import os
+import zlib
 
 from absl import logging
 
@@ -107,12 +108,17 @@ class RunFolder:
             json.dump(data, file, indent=1)
 
     @property
+    def is_claimed(self):
+        """Whether the settings are there."""
+        return os.path.isfile(self._settings_path)
+
+    @property
     def _settings_path(self):
         return os.path.join(self.path, _SETTINGS)
 
     def _differences(self, config):
         """`{name: (in the folder, now)}` of this stage's settings."""
-        if not os.path.isfile(self._settings_path):
+        if not self.is_claimed:
             return {}
         begun = self._read_settings()
         # Through JSON, so that tuples compare equal to the lists in the file.
@@ -136,6 +142,13 @@ class RunFolder:
                 f"{self._settings_path}: not readable ({error}); delete "
                 f"{self.path} to start the stage again"
             ) from None
+
+
+def fingerprint(config):
+    """31 bits that tell settings and dataset apart, wherever they lie."""
+    settings = _settings(config)
+    kept = {n: settings[n] for n in sorted(settings) if n not in _PATHS}
+    return zlib.crc32(json.dumps(kept).encode()) & 0x7FFFFFFF
 
 
 def _settings(config):
