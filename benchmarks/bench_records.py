@@ -4,7 +4,8 @@
 
 Writes shards of random pairs, then reads batches of them in one process, as
 training does: parsed, stretched, cut, turned, batched. The need beside it is
-that of a GPU that takes 20 steps a second of 64 pairs.
+that of a GPU that takes 20 steps a second of 64 pairs. Then the share of one of
+several workers, who reads all shards and drops what is another's.
 """
 
 import itertools
@@ -26,6 +27,8 @@ NEEDED_PER_SECOND = 20 * BATCH_SIZE
 REPEATS = 5
 BATCHES = 60
 SHARDS = 4
+WORKERS = (1, 2, 4, 8)
+SHARED_CASE = ("uint8", "")
 CASES = (("uint8", ""), ("uint16", ""), ("float32", ""), ("uint16", "GZIP"))
 
 
@@ -71,13 +74,20 @@ def write_dataset(folder, dtype, compression):
     )
 
 
-def measure(dataset):
-    """Pairs a second, median over repeats; the first batches warm up."""
+def measure(dataset, workers=1):
+    """Pairs a second of one of the workers; the first batches warm up.
+
+    The median over repeats. `workers` share the global batch.
+    """
     from marsgan_tf.training import records
 
     batches = iter(
         records.training_batches(
-            dataset, hr_size=HR_SIZE, batch_size=BATCH_SIZE, seed=0
+            dataset,
+            hr_size=HR_SIZE,
+            batch_size=BATCH_SIZE // workers,
+            seed=0,
+            pipelines=workers,
         )
     )
     for _ in itertools.islice(batches, 20):
@@ -88,7 +98,7 @@ def measure(dataset):
         for _ in itertools.islice(batches, BATCHES):
             pass
         seconds = time.perf_counter() - start
-        rates.append(BATCHES * BATCH_SIZE / seconds)
+        rates.append(BATCHES * (BATCH_SIZE // workers) / seconds)
     return statistics.median(rates)
 
 
@@ -106,6 +116,17 @@ def main():
         print(
             f"| {dtype} | {compression or 'none'} | {rate:,.0f} | "
             f"{share:.1f} x |"
+        )
+    print("\n| workers | pairs/s of one | pairs/s of all | against one |")
+    print("|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        dataset = write_dataset(folder, *SHARED_CASE)
+        rates = {workers: measure(dataset, workers) for workers in WORKERS}
+    for workers, rate in rates.items():
+        together = workers * rate
+        print(
+            f"| {workers} | {rate:,.0f} | {together:,.0f} | "
+            f"{together / rates[1]:.1f} x |"
         )
 
 

@@ -49,6 +49,7 @@ def test_defaults_are_the_papers():
         ({"content_loss": "l2"}, "`content_loss`.*content_loss=l2"),
         ({"precision": "int8"}, "`precision`"),
         ({"strategy": "tpu"}, "`strategy`"),
+        ({"xla": True, "strategy": "mirrored"}, "`xla` must be off with"),
         ({"blocks": 0}, "`blocks` must be greater than 0"),
         ({"learning_rate": -1.0}, "`learning_rate`"),
         ({"gan_steps": -1}, "`gan_steps` must be at least 0"),

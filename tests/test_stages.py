@@ -9,6 +9,7 @@ import vgg
 
 from marsgan_tf.models.discriminator import discriminator
 from marsgan_tf.models.generators import generator_inputs, marsgan
+from marsgan_tf.training import loop
 from marsgan_tf.training.ema import RunningMean
 from marsgan_tf.training.gan_stage import GANStage
 from marsgan_tf.training.perceptual import PerceptualLoss
@@ -309,6 +310,26 @@ def test_rematerialised_blocks_give_the_same_step(batch):
     plain.train_step(batch)
     remat.train_step(batch)
     assert_same_weights(plain.generator, remat.generator)
+
+
+def test_xla_takes_the_same_step(perceptual, batch):
+    """Both losses, both updates and the running mean in one compiled graph."""
+    ends = []
+    for xla in (False, True):
+        stage = gan_stage(perceptual, lambda: keras.optimizers.SGD(1e-3))
+        mean = RunningMean(stage.generator, small_generator(), decay=0.5)
+        take_step = loop.compile_step(
+            stage, tf.distribute.get_strategy(), mean, xla
+        )
+        assert take_step._jit_compile is xla
+        tensors = {name: tf.constant(value) for name, value in batch.items()}
+        ends.append((stage, mean, take_step(tensors)))
+    (plain, plain_mean, values), (fast, fast_mean, fast_values) = ends
+    for name, value in values.items():
+        assert float(fast_values[name]) == pytest.approx(float(value), rel=1e-4)
+    assert_same_weights(fast.generator, plain.generator)
+    assert_same_weights(fast.discriminator, plain.discriminator)
+    assert_same_weights(fast_mean.generator, plain_mean.generator)
 
 
 def test_conditioned_generator_trains_on_its_degradation(batch):

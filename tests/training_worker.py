@@ -44,13 +44,19 @@ def keeping_weights(train):
         train(experiment, folder, stage, mean, steps)
         name = f"{folder.stage}-{experiment.workers.index}.npz"
         weights = {
-            f"{owner}/{number}/{variable.path}": np.asarray(variable)
+            f"{owner}/{number}/{name_of(owner, variable)}": np.asarray(variable)
             for owner, variables in stage.state().items()
             for number, variable in enumerate(variables)
         }
         np.savez(os.path.join(os.environ["KEEP_IN"], name), **weights)
 
     return train_and_keep
+
+
+def name_of(owner, variable):
+    """Its path, but for what is numbered by whatever else a process built."""
+    is_numbered = "optimizer" in owner or "seed" in variable.name
+    return variable.name if is_numbered else variable.path
 
 
 if __name__ == "__main__":

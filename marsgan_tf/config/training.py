@@ -109,6 +109,11 @@ class TrainConfig:
         "Compute dense blocks again in the backward pass: less memory.",
         FREE,
     )
+    xla: bool = option(
+        False,
+        "Compile the step with XLA, for a GPU; with --strategy=one.",
+        FREE,
+    )
     strategy: str = option(
         "one",
         "Devices: one, mirrored for all GPUs of this machine, or multi_worker "
@@ -172,6 +177,12 @@ class TrainConfig:
             self.halve_at,
             list(self.halve_at) == sorted(set(self.halve_at)),
             "rising steps",
+        )
+        require(
+            "xla",
+            self.xla,
+            not self.xla or self.strategy == "one",
+            f"off with strategy={self.strategy}",
         )
         self._check_losses()
         require(

@@ -59,6 +59,7 @@ def train(
     hooks,
     strategy,
     mean=None,
+    xla=False,
 ):
     """Takes the steps of a stage from `start` on, then validates and saves.
 
@@ -72,6 +73,7 @@ def train(
         hooks: The `Hooks`.
         strategy: A `tf.distribute.Strategy`.
         mean: A `RunningMean` to update after each step, or None.
+        xla: Whether XLA compiles the step.
 
     Raises:
         NonFiniteLossError: If a loss is NaN or infinite, or
@@ -79,7 +81,7 @@ def train(
             checkpoint is a good one.
         Interrupted: On SIGTERM or SIGINT, after a checkpoint.
     """
-    take_step = compile_step(stage, strategy, mean)
+    take_step = compile_step(stage, strategy, mean, xla)
     window = _Window(name, hooks, strategy)
     with progress.Progress(
         schedule.steps, unit="steps", label=name, done=start
@@ -111,15 +113,15 @@ def train(
                 )
 
 
-def compile_step(stage, strategy, mean=None):
-    """One step over all replicas, as a graph.
+def compile_step(stage, strategy, mean=None, xla=False):
+    """One step over all replicas, as a graph that XLA may compile.
 
     Returns:
         A function from a distributed batch to `{name: scalar}`, averaged over
         the replicas.
     """
 
-    @tf.function
+    @tf.function(jit_compile=xla)
     def take_step(batch):
         values = strategy.run(stage.train_step, args=(batch,))
         if mean is not None:

@@ -105,6 +105,7 @@ def train(experiment, folder, stage, mean, steps):
             ),
             strategy=workers.strategy,
             mean=mean,
+            xla=config.xla,
         )
 
 
