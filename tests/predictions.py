@@ -61,10 +61,10 @@ _key = operator.attrgetter(
 )
 
 
-def _load_once(config):
+def _load_once(config, received):
     """Models compile longer than tiny images take."""
     if _key(config) not in _loaded:
-        _loaded[_key(config)] = _load(config)
+        _loaded[_key(config)] = _load(config, received)
     return _loaded[_key(config)]
 
 

@@ -77,6 +77,8 @@ ONLY_IN = {
         "marsgan_tf/inference/*engine*.py",
     },
     "openvino": {"marsgan_tf/inference/*engine*.py"},
+    "grpc": {"marsgan_tf/inference/grpc_*.py"},
+    "tensorflow_serving": {"marsgan_tf/inference/grpc_engine.py"},
     "rasterio": {
         f"marsgan_tf/imaging/{module}.py"
         for module in (

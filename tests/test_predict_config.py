@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from marsgan_tf.config import PredictConfig
+from marsgan_tf.config import PredictConfig, endpoint
 
 ROOT = pathlib.Path(__file__).parent.parent
 LEAST = {"input": ("a.tif",), "output": "b.tif"}
@@ -25,6 +25,7 @@ def test_every_flag_is_read():
 def test_defaults_ask_for_nothing_special():
     found = config()
     assert (found.engine, found.precision, found.threads) == ("auto", "auto", 0)
+    assert (found.model, found.patience_s) == ("", 120.0)
     assert (found.color, found.stretch) == ("auto", "auto")
     assert (found.bands, found.nodata) == ((), ())
     assert (found.samples, found.consistency) == (0, "none")
@@ -47,6 +48,7 @@ def test_defaults_ask_for_nothing_special():
         {"nodata": (NAN,)},
         {"nodata": (-9999.0,)},
         {"blur_sigma": "0", "noise_sigma": "0.01"},
+        {"engine": "grpc://[::1]:8500/mars/3", "patience_s": 0.5},
     ],
 )
 def test_extremes_are_allowed(options):
@@ -56,12 +58,37 @@ def test_extremes_are_allowed(options):
 
 
 @pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("grpc://gpu1:8500/mars", ("gpu1:8500", "mars", None)),
+        ("grpc://gpu1:8500/mars/", ("gpu1:8500", "mars", None)),
+        ("grpc://[::1]:1/mars-psnr/12", ("[::1]:1", "mars-psnr", 12)),
+    ],
+)
+def test_endpoints_are_read(text, expected):
+    found = endpoint.parse(text)
+    assert dataclasses.astuple(found) == expected
+    assert str(found) == text.rstrip("/")
+
+
+@pytest.mark.parametrize(
     "options, message",
     [
         ({"input": ()}, "`input` must be given, or input_list"),
         ({"output": ""}, "`output` must be given, or output_dir"),
         ({"output_dir": "out"}, r"`output`.*not both \(output_dir=out\)"),
         ({"engine": "onnx"}, "`engine` must be one of auto, openvino, saved"),
+        ({"engine": "grpc://host/mars"}, r"`engine`.*grpc://HOST:PORT/MODEL"),
+        ({"engine": "grpc://h:85"}, r"`engine` must be one of"),
+        ({"engine": "grpc://h:85/a/0"}, r"`engine` must be one of"),
+        ({"engine": "http://h:85/a"}, r"`engine` must be one of"),
+        (
+            {"engine": "grpc://h:85/a", "interpolate": 0.5},
+            "`interpolate` must be 1 with a server",
+        ),
+        ({"patience_s": 0.0}, "`patience_s` must be above 0"),
+        ({"patience_s": INFINITY}, "`patience_s` must be above 0, and finite"),
+        ({"patience_s": NAN}, "`patience_s` must be above 0, and finite"),
         ({"precision": "float16"}, "`precision` must be one of auto, float32"),
         ({"color": "rgb"}, "`color` must be one of auto, hsv, bands, pan"),
         ({"consistency": "yes"}, "`consistency` must be one of none, project"),

@@ -1,7 +1,9 @@
 """Settings of prediction."""
 
 import dataclasses
+import math
 
+from marsgan_tf.config import endpoint
 from marsgan_tf.config.fields import (
     PRECISIONS,
     is_range,
@@ -24,8 +26,9 @@ class PredictConfig:
         "", "Folder of the results, NAME_sr.tif each; made if missing."
     )
     model: str = option(
-        "saved_models/marsgan",
-        "Exported model; of several versions the newest.",
+        "",
+        "Exported model; of several versions the newest. Default: "
+        "saved_models/marsgan, or with a server what that one tells.",
     )
     interpolate: float = option(
         1.0,
@@ -34,14 +37,24 @@ class PredictConfig:
     )
     engine: str = option(
         "auto",
-        "openvino, saved_model, or auto: OpenVINO where it is installed and "
-        "there is no NVIDIA GPU.",
+        f"openvino, saved_model, {endpoint.FORM} of a TensorFlow Serving, or "
+        "auto: OpenVINO where it is installed and there is no NVIDIA GPU.",
     )
     precision: str = option(
         "auto",
-        "float32, bfloat16, or auto: bfloat16 where the processor has it.",
+        "float32, bfloat16, or auto: bfloat16 where the processor has it; with "
+        "a server: what the model was exported for.",
     )
-    threads: int = option(0, "Processor threads; 0 for all.")
+    threads: int = option(
+        0,
+        "Processor threads, or tiles that a server has at once; 0: all "
+        "threads, 4 tiles.",
+    )
+    patience_s: float = option(
+        120.0,
+        "With a server: seconds that it may take for a tile, and that a tile "
+        "is asked for again while the server is away or overloaded.",
+    )
 
     bands: tuple[int, ...] = option(
         (), "Band numbers from 1, in the order wanted; default: all."
@@ -122,8 +135,27 @@ class PredictConfig:
             bool(self.output) != bool(self.output_dir),
             f"given, or output_dir, not both (output_dir={self.output_dir})",
         )
+        is_served = endpoint.parse(self.engine) is not None
+        engines = ("auto", "openvino", "saved_model", endpoint.FORM)
+        require(
+            "engine",
+            self.engine,
+            is_served or self.engine in engines[:-1],
+            f"one of {', '.join(engines)}",
+        )
+        require(
+            "interpolate",
+            self.interpolate,
+            self.interpolate == 1.0 or not is_served,
+            "1 with a server, which mixes no models",
+        )
+        require(
+            "patience_s",
+            self.patience_s,
+            0 < self.patience_s < math.inf,
+            "above 0, and finite",
+        )
         choices = {
-            "engine": ("auto", "openvino", "saved_model"),
             "precision": ("auto", *PRECISIONS),
             "color": ("auto", "hsv", "bands", "pan"),
             "consistency": ("none", "project"),

@@ -12,6 +12,7 @@ import os
 from typing import Any
 
 from marsgan_tf import errors, native_output
+from marsgan_tf.config.endpoint import Endpoint
 from marsgan_tf.deployment.description import Degradation, Description
 from marsgan_tf.inference.blend import Blend
 
@@ -64,6 +65,33 @@ def open_engine(
         degradation=degradation,
         threads=threads,
     )
+
+
+def open_served(
+    endpoint: Endpoint, given: Description | None, **settings: Any
+) -> Any:
+    """Connects to a model on a server.
+
+    Args:
+        endpoint: Where it is.
+        given: Its description, or None if only the server has it.
+        **settings: Of `GRPCEngine`.
+
+    Raises:
+        SettingsError: If gRPC's packages are missing, or no server answers.
+        ModelError: If the server has no such model, or another one.
+    """
+    # gRPC's own notes would stand between the command's lines.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    try:
+        with native_output.held_back():
+            from marsgan_tf.inference import grpc_engine
+    except ImportError:
+        raise errors.SettingsError(
+            f"--engine={endpoint}: gRPC or TensorFlow Serving's messages are "
+            "not installed: pip install -r requirements-serving.txt"
+        ) from None
+    return grpc_engine.GRPCEngine(endpoint, given, **settings)
 
 
 def _best(description: Description, samples: int) -> str:

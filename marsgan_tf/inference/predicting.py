@@ -6,6 +6,7 @@ from absl import logging
 
 from marsgan_tf import errors, signals
 from marsgan_tf.config import PredictConfig
+from marsgan_tf.config import endpoint as endpoints
 from marsgan_tf.deployment import description as descriptions
 from marsgan_tf.imaging import raster_checks
 from marsgan_tf.imaging.stretch import Stretch
@@ -17,6 +18,8 @@ from marsgan_tf.inference.settings import (
     check_targets,
 )
 from marsgan_tf.inference.super_resolve import super_resolve
+
+_SHIPPED = "saved_models/marsgan"
 
 
 def predict(config: PredictConfig) -> None:
@@ -47,7 +50,7 @@ def predict(config: PredictConfig) -> None:
         raster_checks.require_file(found[0].source)
     failures = []
     with signals.collected() as received:
-        model = _load_model(config)
+        model = _load_model(config, received)
         for job, wanted in zip(found, targets, strict=True):
             try:
                 super_resolve(job.source, wanted, model, options, received)
@@ -65,16 +68,15 @@ def predict(config: PredictConfig) -> None:
         )
 
 
-def _load_model(config: PredictConfig) -> Model:
-    folder = descriptions.find(config.model)
+def _load_model(config: PredictConfig, received: list[int]) -> Model:
+    served = endpoints.parse(config.engine)
+    if served is not None:
+        return _served_model(config, served, received)
+    path = config.model or _SHIPPED
+    folder = descriptions.find(path)
     description = descriptions.load(folder)
-    blur, noise = map(_given, (config.blur_sigma, config.noise_sigma))
-    assumed = description.degradation
-    degradation = descriptions.Degradation(
-        blur_sigma=assumed.blur_sigma if blur is None else blur,
-        noise_sigma=assumed.noise_sigma if noise is None else noise,
-    )
-    blended = blend.find(config.model, description, config.interpolate)
+    degradation = _degradation(config, description)
+    blended = blend.find(path, description, config.interpolate)
     engine = engines.open_engine(
         config.engine,
         folder,
@@ -97,6 +99,48 @@ def _load_model(config: PredictConfig) -> Model:
         description=description,
         blended=blended,
         degradation=degradation,
+    )
+
+
+def _served_model(
+    config: PredictConfig, endpoint: endpoints.Endpoint, received: list[int]
+) -> Model:
+    given = None
+    if config.model:
+        given = descriptions.load(descriptions.find(config.model))
+    engine = engines.open_served(
+        endpoint,
+        given,
+        precision=config.precision,
+        concurrency=config.threads,
+        patience_s=config.patience_s,
+        received=received,
+    )
+    description = engine.description
+    logging.info(
+        "%s %d by the server %s, %d tiles at once",
+        description.name,
+        description.version,
+        engine.server,
+        engine.concurrency,
+    )
+    degradation = _degradation(config, description)
+    return Model(
+        engine=engine.told(degradation) if description.conditioned else engine,
+        description=description,
+        blended=None,
+        degradation=degradation,
+    )
+
+
+def _degradation(
+    config: PredictConfig, description: descriptions.Description
+) -> descriptions.Degradation:
+    blur, noise = map(_given, (config.blur_sigma, config.noise_sigma))
+    assumed = description.degradation
+    return descriptions.Degradation(
+        blur_sigma=assumed.blur_sigma if blur is None else blur,
+        noise_sigma=assumed.noise_sigma if noise is None else noise,
     )
 
 

@@ -43,7 +43,9 @@ def facts(
         "nodata": None if scene.nodata is None else repr(scene.nodata),
         "valid_share": survey.valid_share,
         "model": f"{model.description.name}/{model.description.version}",
-        "weights_sha256": model.description.weights_sha256,
+        # Without its description a server's model is known by name alone.
+        "weights_sha256": model.description.weights_sha256 or None,
+        "server": getattr(model.engine, "server", None),
         "interpolated": _interpolated(model),
         "engine": model.engine.name,
         "precision": model.engine.precision,

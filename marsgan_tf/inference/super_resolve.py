@@ -242,12 +242,17 @@ def _restore_all(
         done=len(cores) - len(missing),
     ) as progress:
         work = _named(opened.path, restorer)
-        for index, arrays in overlapped(
+        restored = overlapped(
             missing, read, work, workers=restorer.engines[0].concurrency
-        ):
-            tiles.write(index, {n: arrays[n] for n in tiles.layer_names})
-            progress.advance()
-            heed()
+        )
+        try:
+            for index, arrays in restored:
+                tiles.write(index, {n: arrays[n] for n in tiles.layer_names})
+                progress.advance()
+                heed()
+        except errors.PredictionError:
+            heed()  # A tile that waits for a server gives up on a signal.
+            raise
 
 
 def _write_all(
