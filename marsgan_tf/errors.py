@@ -45,10 +45,6 @@ class OutOfMemoryError(MarsganError, MemoryError):
     """The device's memory does not suffice."""
 
 
-class ClusterError(MarsganError, RuntimeError):
-    """Processes that train together cannot reach one another."""
-
-
 class Interrupted(MarsganError):
     """A signal ended a run that can be resumed.
 
@@ -63,6 +59,14 @@ class Interrupted(MarsganError):
 
 class PredictionError(MarsganError, RuntimeError):
     """A tile could not be restored; the message names it."""
+
+
+class ClusterError(MarsganError, RuntimeError):
+    """Processes that work together cannot be reached, or are lost."""
+
+
+class WorkerKilledError(ClusterError):
+    """A unit of work ended every process that worked on it."""
 
 
 class RegistrationError(MarsganError, ValueError):

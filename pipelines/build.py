@@ -12,7 +12,7 @@ from absl import logging
 
 from marsgan_tf import errors, progress
 from marsgan_tf.dataset import manifest
-from pipelines import engine, parts, patches, planning, shards
+from pipelines import engine, parts, patches, planning, pools, shards
 from pipelines.build_config import BuildConfig
 
 U = TypeVar("U")
@@ -51,7 +51,19 @@ def _build(config: BuildConfig) -> None:
     os.makedirs(parts_dir, exist_ok=True)
     _warn_of_leftovers(config.output_dir, parts_dir)
     workers = config.workers or engine.core_count()
-    _build_parts(units[config.shard_index :: config.num_shards], workers)
+    with pools.opened(config, workers) as run_units:
+        _build_on(run_units, config, parameters, units, is_complete)
+
+
+def _build_on(
+    run_units: pools.Run,
+    config: BuildConfig,
+    parameters: dict[str, Any],
+    units: Sequence[parts.Unit],
+    is_complete: Callable[[], bool],
+) -> None:
+    """Makes this job's parts, and the dataset if no other job owes any."""
+    _build_parts(units[config.shard_index :: config.num_shards], run_units)
     entries = [entry for entry in map(parts.load, units) if entry is not None]
     # Of several jobs that find all parts complete, one may have written the
     # dataset and deleted the parts already.
@@ -60,21 +72,21 @@ def _build(config: BuildConfig) -> None:
             _log_owed(config, len(units) - len(entries), len(units))
         return
     try:
-        _assemble(config, parameters, units, entries, workers)
+        _assemble(config, parameters, units, entries, run_units)
     except FileNotFoundError:
         if not is_complete():
             raise
-    shutil.rmtree(parts_dir, ignore_errors=True)
+    shutil.rmtree(os.path.dirname(units[0].stem), ignore_errors=True)
 
 
-def _build_parts(units: Sequence[parts.Unit], workers: int) -> None:
+def _build_parts(units: Sequence[parts.Unit], run_units: pools.Run) -> None:
     missing = [unit for unit in units if parts.load(unit) is None]
     # The largest first, so that none is left over when the others are done.
     missing.sort(key=lambda unit: os.path.getsize(unit.path), reverse=True)
     _run_all(
         missing,
         parts.build,
-        workers,
+        run_units,
         progress.Progress(
             len(units),
             unit="scenes",
@@ -89,7 +101,7 @@ def _assemble(
     parameters: dict[str, Any],
     units: Sequence[parts.Unit],
     entries: Sequence[manifest.Source],
-    workers: int,
+    run_units: pools.Run,
 ) -> None:
     """Writes the shards, then the manifest.
 
@@ -114,7 +126,7 @@ def _assemble(
     written = _run_all(
         planned,
         shards.write,
-        workers,
+        run_units,
         progress.Progress(len(planned), unit="shards", label="shuffling"),
     )
     train_count = len(plans["train"])
@@ -171,7 +183,7 @@ def _log_summary(made: manifest.Manifest) -> None:
 def _run_all(
     units: Sequence[U],
     function: Callable[[U], R],
-    workers: int,
+    run_units: pools.Run,
     bar: progress.Progress,
 ) -> list[R]:
     """Results in the order of the units.
@@ -181,12 +193,7 @@ def _run_all(
     """
     results: dict[int, R] = {}
     failures: dict[int, errors.MarsganError] = {}
-    with (
-        bar,
-        contextlib.closing(
-            engine.run_units(units, function, workers)
-        ) as outcomes,
-    ):
+    with bar, contextlib.closing(run_units(units, function)) as outcomes:
         for index, outcome in outcomes:
             if isinstance(outcome, errors.MarsganError):
                 failures[index] = outcome

@@ -5,10 +5,11 @@ import dataclasses
 from marsgan_tf.config import option, require
 from marsgan_tf.dataset import tfrecord
 from pipelines import hirise, patches
+from pipelines.pool_config import PoolConfig
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class BuildConfig:
+class BuildConfig(PoolConfig):
     """What `python -m pipelines.build_tfrecords` can be told.
 
     Raises:
@@ -102,6 +103,7 @@ class BuildConfig:
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require("output_dir", self.output_dir, bool(self.output_dir), "given")
         if not self.verify:
             self._check_inputs()

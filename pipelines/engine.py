@@ -41,18 +41,28 @@ def run_units(
     workers = min(workers, len(units))
     if workers <= 1:
         for index, unit in enumerate(units):
-            yield index, _outcome(function, unit)
+            yield index, outcome(function, unit)
         return
     pool = concurrent.futures.ProcessPoolExecutor(
         workers, multiprocessing.get_context("spawn"), _follow_parent
     )
     with _stopped_at_exit(pool):
         futures = {
-            pool.submit(_outcome, function, unit): index
+            pool.submit(outcome, function, unit): index
             for index, unit in enumerate(units)
         }
         for future in concurrent.futures.as_completed(futures):
             yield futures[future], _result(future)
+
+
+def outcome(function: Callable[[U], R], unit: U) -> R | errors.MarsganError:
+    """What a function makes of a unit, or the user's error that it raises."""
+    try:
+        return function(unit)
+    except errors.Interrupted:
+        raise
+    except errors.MarsganError as error:
+        return error
 
 
 def core_count() -> int:
@@ -82,15 +92,6 @@ def interruptible(advice: str) -> Iterator[None]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-def _outcome(function: Callable[[U], R], unit: U) -> R | errors.MarsganError:
-    try:
-        return function(unit)
-    except errors.Interrupted:
-        raise
-    except errors.MarsganError as error:
-        return error
 
 
 def _result(future: concurrent.futures.Future[R]) -> R:

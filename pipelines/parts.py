@@ -44,6 +44,9 @@ class Unit:
     recipe: cutting.Recipe
     stem: str
 
+    def __str__(self) -> str:
+        return self.path
+
     @property
     def records_path(self) -> str:
         """The records, framed as in a shard."""

@@ -16,6 +16,7 @@ from marsgan_tf import errors
 from marsgan_tf.dataset import manifest
 from pipelines import cutting, hirise, parts, sources
 from pipelines.build_config import BuildConfig
+from pipelines.pool_config import PoolConfig
 
 PARTS_PREFIX = ".parts-"
 
@@ -24,6 +25,7 @@ _NOT_RECORDED = frozenset(
     ("input", "input_list", "observation_ids", "observation_list")
     + ("archive_root", "output_dir")
     + ("workers", "num_shards", "shard_index", "verify")
+    + tuple(field.name for field in dataclasses.fields(PoolConfig))
 )
 
 

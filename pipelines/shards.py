@@ -36,6 +36,9 @@ class ShardUnit:
     offset: np.ndarray
     length: np.ndarray
 
+    def __str__(self) -> str:
+        return self.path
+
 
 def plan(
     units: Sequence[parts.Unit],

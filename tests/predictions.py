@@ -43,12 +43,12 @@ def settings(source, output, **options):
 def predict(source, output, **options):
     """Predicts in this process; returns the output's path."""
     config = PredictConfig(**settings(source, output, **options))
-    with unittest.mock.patch.object(predicting, "_load_model", _load_once):
+    with unittest.mock.patch.object(predicting, "load_model", _load_once):
         predicting.predict(config)
     return str(output)
 
 
-_load = predicting._load_model
+_load = predicting.load_model
 _loaded = {}
 _key = operator.attrgetter(
     "model",

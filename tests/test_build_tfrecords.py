@@ -12,6 +12,7 @@ import sys
 import time
 
 import affine
+import dying
 import numpy as np
 import pytest
 import rasters
@@ -171,6 +172,20 @@ def test_pairs_are_of_the_images(built):
 def test_workers_change_nothing(images, built, tmp_path, workers):
     folder = tmp_path / "dataset"
     run(images, folder, variants=20, blur_sigma=(0.0, 2.4), workers=workers)
+    assert contents(folder) == contents(built)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_dask_and_a_dying_worker_change_nothing(
+    images, built, tmp_path, monkeypatch, workers
+):
+    folder, marker = tmp_path / "dataset", tmp_path / "died"
+    monkeypatch.setenv(dying.MARKER, str(marker))
+    monkeypatch.setattr(parts, "build", dying.build)
+    settings = {"variants": 20, "blur_sigma": (0.0, 2.4)}
+    run(images, folder, **settings, workers=workers, pool="dask")
+    assert marker.exists()
     assert contents(folder) == contents(built)
 
 
@@ -456,7 +471,13 @@ def test_every_setting_is_used():
     """A field that is never read would be a flag without effect."""
     text = "".join(
         (ROOT / "pipelines" / name).read_text()
-        for name in ("build.py", "planning.py")
+        for name in (
+            "build.py",
+            "planning.py",
+            "pools.py",
+            "dask_engine.py",
+            "slurm.py",
+        )
     )
     for field in dataclasses.fields(BuildConfig):
         assert f"config.{field.name}" in text, field.name

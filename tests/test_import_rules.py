@@ -92,6 +92,8 @@ ONLY_IN = {
     },
     "urllib": {"pipelines/download.py"},
     "absl.flags": {"marsgan_tf/config_flags.py"},
+    "distributed": {"pipelines/dask_engine.py"},
+    "dask_jobqueue": {"pipelines/slurm.py"},
 }
 
 

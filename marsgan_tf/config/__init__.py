@@ -15,7 +15,7 @@ from marsgan_tf.config.networks import (
     InterpolateConfig,
     LevelConfig,
 )
-from marsgan_tf.config.prediction import PredictConfig
+from marsgan_tf.config.prediction import PredictConfig, RestorationConfig
 from marsgan_tf.config.training import (
     ARCHITECTURES,
     VGG19_CONVOLUTIONS,
@@ -36,6 +36,7 @@ __all__ = [
     "InterpolateConfig",
     "LevelConfig",
     "PredictConfig",
+    "RestorationConfig",
     "TrainConfig",
     "option",
     "require",

@@ -14,17 +14,9 @@ from marsgan_tf.config.fields import (
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PredictConfig:
-    """`python -m marsgan_tf.predict`: images at a quarter of the pixel size."""
+class RestorationConfig:
+    """How an image is super-resolved, whichever command does it."""
 
-    input: tuple[str, ...] = option(
-        (), "Images: paths and globs, separated by commas."
-    )
-    input_list: str = option("", "File with a path or glob a line.")
-    output: str = option("", "GeoTIFF to write, for one image.")
-    output_dir: str = option(
-        "", "Folder of the results, NAME_sr.tif each; made if missing."
-    )
     model: str = option(
         "",
         "Exported model; of several versions the newest. Default: "
@@ -99,42 +91,16 @@ class PredictConfig:
         0, "Draws of the noise ensemble, whose mean is written; 0: no noise."
     )
     seed: int = option(0, "Seed of the ensemble.")
-    uncertainty_output: str = option(
-        "", "With --samples: raster of the ensemble's standard deviation."
-    )
     consistency: str = option(
         "none",
         "project: change the output as little as makes it, once degraded, "
         "equal the input.",
     )
-    residual_output: str = option(
-        "", "Raster of the input minus the degraded output."
-    )
 
     format: str = option("GTiff", "GTiff or COG.")
     overviews: bool = option(False, "Add overviews.")
-    overwrite: bool = option(
-        False, "Replace outputs that exist, and leftovers of another run."
-    )
-    resume: bool = option(
-        False,
-        "Go on with an interrupted run; results that are finished stay as they "
-        "are.",
-    )
 
     def __post_init__(self) -> None:
-        require(
-            "input",
-            self.input,
-            bool(self.input or self.input_list),
-            "given, or input_list",
-        )
-        require(
-            "output",
-            self.output,
-            bool(self.output) != bool(self.output_dir),
-            f"given, or output_dir, not both (output_dir={self.output_dir})",
-        )
         is_served = endpoint.parse(self.engine) is not None
         engines = ("auto", "openvino", "saved_model", endpoint.FORM)
         require(
@@ -206,6 +172,49 @@ class PredictConfig:
         for name in ("blur_sigma", "noise_sigma"):
             value = getattr(self, name)
             require(name, value, is_sigma(value), "auto, or at least 0")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PredictConfig(RestorationConfig):
+    """`python -m marsgan_tf.predict`: images at a quarter of the pixel size."""
+
+    input: tuple[str, ...] = option(
+        (), "Images: paths and globs, separated by commas."
+    )
+    input_list: str = option("", "File with a path or glob a line.")
+    output: str = option("", "GeoTIFF to write, for one image.")
+    output_dir: str = option(
+        "", "Folder of the results, NAME_sr.tif each; made if missing."
+    )
+    uncertainty_output: str = option(
+        "", "With --samples: raster of the ensemble's standard deviation."
+    )
+    residual_output: str = option(
+        "", "Raster of the input minus the degraded output."
+    )
+    overwrite: bool = option(
+        False, "Replace outputs that exist, and leftovers of another run."
+    )
+    resume: bool = option(
+        False,
+        "Go on with an interrupted run; results that are finished stay as they "
+        "are.",
+    )
+
+    def __post_init__(self) -> None:
+        require(
+            "input",
+            self.input,
+            bool(self.input or self.input_list),
+            "given, or input_list",
+        )
+        require(
+            "output",
+            self.output,
+            bool(self.output) != bool(self.output_dir),
+            f"given, or output_dir, not both (output_dir={self.output_dir})",
+        )
+        super().__post_init__()
         self._check_outputs()
 
     def _check_outputs(self) -> None:

@@ -5,7 +5,7 @@ import os
 from absl import logging
 
 from marsgan_tf import errors, signals
-from marsgan_tf.config import PredictConfig
+from marsgan_tf.config import PredictConfig, RestorationConfig
 from marsgan_tf.config import endpoint as endpoints
 from marsgan_tf.deployment import description as descriptions
 from marsgan_tf.imaging import raster_checks
@@ -40,7 +40,9 @@ def predict(config: PredictConfig) -> None:
     )
     if config.output_dir:
         os.makedirs(config.output_dir, exist_ok=True)
-    options = _options(config)
+    options = options_of(
+        config, overwrite=config.overwrite, resume=config.resume
+    )
     targets = [
         Targets(job.target, config.uncertainty_output, config.residual_output)
         for job in found
@@ -50,7 +52,7 @@ def predict(config: PredictConfig) -> None:
         raster_checks.require_file(found[0].source)
     failures = []
     with signals.collected() as received:
-        model = _load_model(config, received)
+        model = load_model(config, received)
         for job, wanted in zip(found, targets, strict=True):
             try:
                 super_resolve(job.source, wanted, model, options, received)
@@ -68,7 +70,16 @@ def predict(config: PredictConfig) -> None:
         )
 
 
-def _load_model(config: PredictConfig, received: list[int]) -> Model:
+def load_model(config: RestorationConfig, received: list[int]) -> Model:
+    """Opens the model that a config names, by the engine that it names.
+
+    Args:
+        config: The user's settings.
+        received: Signals that ask to stop; it fills meanwhile.
+
+    Raises:
+        MarsganError: If there is none, or it cannot do what is asked.
+    """
     served = endpoints.parse(config.engine)
     if served is not None:
         return _served_model(config, served, received)
@@ -102,8 +113,24 @@ def _load_model(config: PredictConfig, received: list[int]) -> Model:
     )
 
 
+def identity(config: RestorationConfig) -> str:
+    """What tells a config's model from others, without opening it.
+
+    The SHA-256 of its weights; of a served one that is given without its
+    description, the endpoint.
+
+    Raises:
+        MarsganError: If there is no such model.
+    """
+    served = endpoints.parse(config.engine)
+    if served is not None and not config.model:
+        return str(served)
+    folder = descriptions.find(config.model or _SHIPPED)
+    return descriptions.load(folder).weights_sha256
+
+
 def _served_model(
-    config: PredictConfig, endpoint: endpoints.Endpoint, received: list[int]
+    config: RestorationConfig, endpoint: endpoints.Endpoint, received: list[int]
 ) -> Model:
     given = None
     if config.model:
@@ -134,7 +161,7 @@ def _served_model(
 
 
 def _degradation(
-    config: PredictConfig, description: descriptions.Description
+    config: RestorationConfig, description: descriptions.Description
 ) -> descriptions.Degradation:
     blur, noise = map(_given, (config.blur_sigma, config.noise_sigma))
     assumed = description.degradation
@@ -148,7 +175,16 @@ def _given(text: str) -> float | None:
     return None if text == "auto" else float(text)
 
 
-def _options(config: PredictConfig) -> Options:
+def options_of(
+    config: RestorationConfig, *, overwrite: bool, resume: bool
+) -> Options:
+    """What a config says of any scene.
+
+    Args:
+        config: The user's settings.
+        overwrite: Whether an output that exists is replaced.
+        resume: Whether an interrupted run goes on.
+    """
     return Options(
         bands=config.bands,
         nodata=config.nodata[0] if config.nodata else None,
@@ -164,8 +200,8 @@ def _options(config: PredictConfig) -> Options:
         project=config.consistency == "project",
         file_format=config.format,
         overviews=config.overviews,
-        overwrite=config.overwrite,
-        resume=config.resume,
+        overwrite=overwrite,
+        resume=resume,
     )
 
 

@@ -54,15 +54,19 @@ class File:
         with self._named():
             os.ftruncate(self._descriptor, size)
 
-    def lock(self) -> bool:
+    def lock(self, *, shared: bool = False) -> bool:
         """Locks the file until it is closed, also against this process.
+
+        Args:
+            shared: Whether others may have it too, shared likewise.
 
         Returns:
             Whether it could be locked, or the file system has no locks.
         """
+        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         try:
             with self._named():
-                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(self._descriptor, kind | fcntl.LOCK_NB)
             # Its owner may have removed it after it was opened here.
             return os.path.samestat(
                 os.fstat(self._descriptor), os.stat(self.path)

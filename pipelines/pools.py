@@ -1,0 +1,68 @@
+"""Where units of work run: local processes, or a Dask cluster."""
+
+import contextlib
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import Protocol, TypeVar
+
+from marsgan_tf import errors
+from pipelines import engine
+from pipelines.pool_config import PoolConfig
+
+U = TypeVar("U")
+R = TypeVar("R")
+
+
+class Run(Protocol):
+    """`engine.run_units`, whose pool is chosen."""
+
+    def __call__(
+        self, units: Sequence[U], function: Callable[[U], R]
+    ) -> Generator[tuple[int, R | errors.MarsganError], None, None]:
+        """Yields each unit's index and its result, as they become ready."""
+
+
+@contextlib.contextmanager
+def opened(
+    config: PoolConfig,
+    workers: int,
+    *,
+    is_threaded: bool = False,
+    needs_gpu: bool = False,
+) -> Iterator[Run]:
+    """Opens the pool that a config names; yields what runs units on it.
+
+    Args:
+        config: The user's settings.
+        workers: Local processes, or SLURM jobs.
+        is_threaded: Whether a unit keeps all cores of a job busy, so that a
+            job works on one; otherwise it works on one a core.
+        needs_gpu: Whether units wait for Dask workers that offer the resource
+            GPU.
+
+    Raises:
+        errors.SettingsError: If Dask is asked for and not installed.
+        errors.ClusterError: If no scheduler answers.
+    """
+    if config.pool == "local":
+        yield _local(workers)
+        return
+    try:
+        from pipelines import dask_engine
+    except ImportError:
+        raise errors.SettingsError(
+            f"--pool={config.pool}: Dask is not installed: pip install -r "
+            "requirements-cluster.txt"
+        ) from None
+    with dask_engine.opened(
+        config, workers, is_threaded=is_threaded, needs_gpu=needs_gpu
+    ) as run:
+        yield run
+
+
+def _local(workers: int) -> Run:
+    def run(
+        units: Sequence[U], function: Callable[[U], R]
+    ) -> Generator[tuple[int, R | errors.MarsganError], None, None]:
+        return engine.run_units(units, function, workers)
+
+    return run
