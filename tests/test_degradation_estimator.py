@@ -119,12 +119,26 @@ def test_many_patches_are_no_surer_than_one():
 
 def test_sure_patches_count_more():
     """Weights are inverse variances, here 4 to 1."""
-    ((blur, noise),) = told(
-        [patch(1.6, 0.007, 0.1, 0.25), patch(2.0, 0.017, 0.4, 1.0)]
-    )
+    ((blur, _),) = told([patch(1.6, 0.01, 0.1), patch(2.0, 0.01, 0.4)])
     mean_variance = 2 / (1 / 0.1 + 1 / 0.4)
     assert blur == pytest.approx(by_bayes(1.68, mean_variance), abs=0.026)
-    assert noise == pytest.approx(0.01 * 2**0.2 - 0.003, abs=2.6e-4)
+
+
+@pytest.mark.parametrize("quiet", [1, 3])
+def test_texture_is_not_taken_for_noise(quiet):
+    """Patches that tell more than the quietest tenth may tell anything."""
+    textured = [patch(1.0, 0.05 + 0.001 * i, 0.1) for i in range(10 * quiet)]
+    flat = [patch(1.0, 0.004, 0.1)] * (quiet + quiet // 3 + 1)
+    ((_, noise),) = told([*textured[: 10 * quiet - 1], *flat])
+    assert noise == pytest.approx(0.004, abs=2.6e-4)
+
+
+def test_unsure_patches_do_not_set_the_noise():
+    """One of weight 1 beside one of 4 is a fifth, beside one of 16 less."""
+    for variance, expected in ((0.25, 0.004), (0.0625, 0.02)):
+        patches = [patch(1.0, 0.004, 0.1, 1.0), patch(1.0, 0.02, 0.1, variance)]
+        ((_, noise),) = told(patches)
+        assert noise == pytest.approx(expected, abs=2.6e-4)
 
 
 def test_planes_share_the_blur_and_have_their_own_noise():
@@ -135,9 +149,7 @@ def test_planes_share_the_blur_and_have_their_own_noise():
     )
     assert np.ptp(found[:, 0]) == 0
     assert found[0, 0] == pytest.approx(by_bayes(1.5, 0.02), abs=0.026)
-    np.testing.assert_allclose(
-        found[:, 1], [0.007, 0.047, math.sqrt(5e-4) - 0.003], atol=2.6e-4
-    )
+    np.testing.assert_allclose(found[:, 1], [0.007, 0.047, 0.007], atol=2.6e-4)
 
 
 def test_no_more_is_told_than_was_learned():
