@@ -23,7 +23,7 @@ import rasterio.windows
 
 _PATTERN_SIDE = 1024
 _MARGIN_PX = 300
-_OPTIONS = {
+OPTIONS = {
     "tif": {
         "driver": "GTiff",
         "tiled": True,
@@ -80,7 +80,7 @@ def main() -> None:
     """Parses the arguments, builds, prints."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--side", type=int, default=32768, help="pixels")
-    parser.add_argument("--format", choices=sorted(_OPTIONS), default="tif")
+    parser.add_argument("--format", choices=sorted(OPTIONS), default="tif")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         name = f"ESP_099999_1800_RED.{arguments.format}"
@@ -88,7 +88,7 @@ def main() -> None:
         # In a process of its own: a child's peak starts at its parent's.
         writer = multiprocessing.get_context("spawn").Process(
             target=write_scene,
-            args=(path, arguments.side, _OPTIONS[arguments.format]),
+            args=(path, arguments.side, OPTIONS[arguments.format]),
         )
         writer.start()
         writer.join()

@@ -23,7 +23,7 @@ class Entry:
         status: `DONE` or `FAILED`.
         error: Why it failed, in one line; empty if it did not.
         seconds: That it took.
-        model: SHA-256 of the model's weights.
+        model: What `predicting.identity` tells of the model.
         settings: Of the prediction, those that are not the default.
     """
 
