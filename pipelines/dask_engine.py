@@ -7,6 +7,7 @@ place of its result.
 
 import collections
 import contextlib
+import logging as standard_logging
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -39,6 +40,8 @@ def opened(
         errors.SettingsError: If dask-jobqueue is needed and not installed.
         errors.ClusterError: If no scheduler answers.
     """
+    # Its notes of every connection would bury the command's own lines.
+    standard_logging.getLogger("distributed").setLevel(standard_logging.WARNING)
     with contextlib.ExitStack() as stack:
         target: Any = config.dask_scheduler
         if config.pool == "slurm":
