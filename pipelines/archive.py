@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from absl import logging
 
 from marsgan_tf import errors, progress
+from marsgan_tf.config import endpoint
 from marsgan_tf.inference import inputs, predicting
 from pipelines import archive_ledger, archive_lock, archive_scene, engine, pools
 from pipelines.archive_config import ArchiveConfig
@@ -138,9 +139,11 @@ def _entry(unit: Unit, outcome: Outcome, model: str) -> Entry:
 def _threads(config: ArchiveConfig, scenes: int) -> int:
     """Threads of each worker, so that together they fill the machine.
 
-    Workers elsewhere have their own machines, whose cores are not known here.
+    Workers elsewhere have their own machines, whose cores are not known here,
+    and those of a server compute nothing.
     """
-    if config.pool == "slurm" or config.dask_scheduler:
+    is_served = endpoint.parse(config.engine) is not None
+    if is_served or config.pool == "slurm" or config.dask_scheduler:
         return config.threads
     workers = max(1, min(config.workers, scenes))
     return max(1, (config.threads or engine.core_count()) // workers)

@@ -47,7 +47,7 @@ def _build(config: BuildConfig) -> None:
         logging.info("%s: complete, nothing to do", config.output_dir)
         return
     units = planning.make_units(config, parameters, scenes)
-    parts_dir = os.path.dirname(units[0].stem)
+    parts_dir = _parts_dir(units)
     os.makedirs(parts_dir, exist_ok=True)
     _warn_of_leftovers(config.output_dir, parts_dir)
     workers = config.workers or engine.core_count()
@@ -76,7 +76,11 @@ def _build_on(
     except FileNotFoundError:
         if not is_complete():
             raise
-    shutil.rmtree(os.path.dirname(units[0].stem), ignore_errors=True)
+    shutil.rmtree(_parts_dir(units), ignore_errors=True)
+
+
+def _parts_dir(units: Sequence[parts.Unit]) -> str:
+    return os.path.dirname(units[0].stem)
 
 
 def _build_parts(units: Sequence[parts.Unit], run_units: pools.Run) -> None:

@@ -143,6 +143,33 @@ def test_equal_names_are_refused_before_anything_is_made(tmp_path, output_dir):
     assert not output_dir.exists()
 
 
+def test_a_served_model_is_known_by_its_endpoint(tmp_path):
+    served = "grpc://gpu1:8500/marsgan/3"
+    config = scene_archives.config("l.txt", tmp_path, model="", engine=served)
+    assert predicting.identity(config) == served
+    own = scene_archives.config("l.txt", tmp_path)
+    with_model = scene_archives.config("l.txt", tmp_path, engine=served)
+    assert predicting.identity(with_model) == predicting.identity(own)
+
+
+@pytest.mark.parametrize(
+    ("options", "threads"),
+    [
+        ({"workers": 3}, 4),  # Of the machine's 12.
+        ({"workers": 3, "threads": 6}, 2),
+        ({"workers": 30}, 2),  # No more work than there are scenes, 5.
+        ({"workers": 3, "engine": "grpc://gpu1:8500/marsgan"}, 0),
+        ({"pool": "dask", "dask_scheduler": "tcp://a:1", "threads": 5}, 5),
+    ],
+)
+def test_workers_of_one_machine_share_its_threads(
+    tmp_path, monkeypatch, options, threads
+):
+    monkeypatch.setattr(archive.engine, "core_count", lambda: 12)
+    config = scene_archives.config("l.txt", tmp_path, **options)
+    assert archive._threads(config, scenes=5) == threads
+
+
 @pytest.mark.parametrize("changed", ["settings", "model"])
 def test_scenes_made_otherwise_are_not_mixed(tmp_path, output_dir, changed):
     scene = scene_archives.write_scene(tmp_path, "a")

@@ -6,25 +6,11 @@ import sys
 import textwrap
 import time
 
+import dying
 import pytest
 
 from marsgan_tf import errors
 from pipelines import engine
-
-
-def halve(number):
-    """Fails, in the user's way, on odd numbers."""
-    if number % 2:
-        raise errors.DatasetError(f"{number} is odd")
-    return number // 2
-
-
-def divide(number):
-    return 1 // number
-
-
-def die(number):
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def sleep_long(folder):
@@ -34,7 +20,7 @@ def sleep_long(folder):
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_errors_do_not_stop_the_others(workers):
-    outcomes = dict(engine.run_units(range(5), halve, workers))
+    outcomes = dict(engine.run_units(range(5), dying.halve, workers))
     assert [outcomes[i] for i in (0, 2, 4)] == [0, 1, 2]
     assert str(outcomes[1]) == "1 is odd"
     assert isinstance(outcomes[3], errors.DatasetError)
@@ -43,16 +29,16 @@ def test_errors_do_not_stop_the_others(workers):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_other_errors_stop_at_once(workers):
     with pytest.raises(ZeroDivisionError):
-        list(engine.run_units([0, 0, 0], divide, workers))
+        list(engine.run_units([0, 0, 0], dying.divide, workers))
 
 
 def test_nothing_to_do():
-    assert list(engine.run_units([], halve, 4)) == []
+    assert list(engine.run_units([], dying.halve, 4)) == []
 
 
 def test_killed_worker_is_told():
     with pytest.raises(errors.DatasetError, match="killed.*fewer --workers"):
-        list(engine.run_units([1, 2], die, 2))
+        list(engine.run_units([3, 3], dying.die_at_three, 2))
 
 
 def test_signals_become_interrupted():

@@ -12,6 +12,7 @@ import sys
 import datasets
 import numpy as np
 import pytest
+import tiny_runs
 import vgg
 
 from marsgan_tf import config as configs
@@ -19,18 +20,10 @@ from marsgan_tf import config as configs
 ROOT = pathlib.Path(__file__).parent.parent
 GAN_STEPS = 50
 TINY = {
-    "blocks": 1,
-    "features": 4,
-    "growth": 4,
-    "reconstruction_channels": 1,
-    "noise_weight": 0.05,
-    "discriminator_filters": 2,
-    "discriminator_units": 4,
-    "perceptual_layers": ("block2_conv2", "block1_conv2"),
+    **tiny_runs.SETTINGS,
     "psnr_steps": 4,
     "gan_steps": GAN_STEPS,
     "batch_size": 6,
-    "hr_size": 16,
     "learning_rate": 1e-4,
     "halve_at": (30,),
     "checkpoint_every": 10,
@@ -192,6 +185,16 @@ def test_three_workers_take_the_steps_of_one_process(shared, tmp_path, alone):
     check_against_one(tmp_path, 3, alone)
 
 
+def check_it_goes_on(folder, shared, step, undisturbed):
+    ends = train(folder, shared, 2)
+    require_success(ends)
+    assert f"gan: resumed at step {step}" in ends[0][1]
+    for worker in range(2):
+        assert_bit_equal(
+            kept(folder, "gan", worker), kept(undisturbed, "gan", worker)
+        )
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("victim", [0, 1])
 def test_killed_worker_ends_all_and_the_next_run_goes_on(
@@ -207,13 +210,7 @@ def test_killed_worker_ends_all_and_the_next_run_goes_on(
     assert "Traceback" not in text
     assert (tmp_path / "gan/checkpoints/ckpt-20.index").is_file()
     assert not (tmp_path / "gan/generator.keras").exists()
-    ends = train(tmp_path, shared, 2)
-    require_success(ends)
-    assert "gan: resumed at step 20" in ends[0][1]
-    for worker in range(2):
-        assert_bit_equal(
-            kept(tmp_path, "gan", worker), kept(undisturbed, "gan", worker)
-        )
+    check_it_goes_on(tmp_path, shared, 20, undisturbed)
 
 
 @pytest.mark.slow
@@ -226,13 +223,7 @@ def test_sigterm_to_one_worker_saves_and_ends_all(
         assert status == 128 + signal.SIGTERM
         assert "gan: stopped at step 23 of 50 and saved" in text
     assert (tmp_path / "gan/checkpoints/ckpt-23.index").is_file()
-    ends = train(tmp_path, shared, 2)
-    require_success(ends)
-    assert "gan: resumed at step 23" in ends[0][1]
-    for worker in range(2):
-        assert_bit_equal(
-            kept(tmp_path, "gan", worker), kept(undisturbed, "gan", worker)
-        )
+    check_it_goes_on(tmp_path, shared, 23, undisturbed)
 
 
 def test_workers_with_other_settings_end_with_one_line(shared, tmp_path):

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tiny_runs
 import vgg
 
 from marsgan_tf import config as configs
@@ -23,18 +24,10 @@ from marsgan_tf.training import loop, run
 
 ROOT = pathlib.Path(__file__).parent.parent
 TINY = {
-    "blocks": 1,
-    "features": 4,
-    "growth": 4,
-    "reconstruction_channels": 1,
-    "noise_weight": 0.05,
-    "discriminator_filters": 2,
-    "discriminator_units": 4,
-    "perceptual_layers": ("block2_conv2", "block1_conv2"),
+    **tiny_runs.SETTINGS,
     "psnr_steps": 6,
     "gan_steps": 4,
     "batch_size": 4,
-    "hr_size": 16,
     "learning_rate": 1e-3,
     "halve_at": (3,),
     "checkpoint_every": 2,

@@ -5,8 +5,6 @@ pipeline has one tile under way, so `concurrency` bounds what the server is
 asked for at once.
 """
 
-import copy
-
 import grpc
 import numpy as np
 import tensorflow as tf
@@ -18,6 +16,7 @@ from tensorflow_serving.apis import (
 
 from marsgan_tf import errors
 from marsgan_tf.deployment.description import Degradation, Description
+from marsgan_tf.inference.conditioned import Conditioned
 from marsgan_tf.inference.grpc_patience import TOO_LARGE, Patience, words
 
 _CONCURRENCY = 4
@@ -40,7 +39,7 @@ _OPTIONS = (
 _ASSUMED = Degradation(blur_sigma=1.6, noise_sigma=0.0)
 
 
-class GRPCEngine:
+class GRPCEngine(Conditioned):
     """A served model; any thread may call it.
 
     Attributes:
@@ -90,13 +89,7 @@ class GRPCEngine:
             self.description.precision if precision == "auto" else precision
         )
         self._patience = Patience(str(endpoint), patience_s, received)
-        self._told = _told(self.description)
-
-    def told(self, degradation):
-        """The same model, conditioned, told another degradation."""
-        other = copy.copy(self)
-        other._told = _inputs(degradation)
-        return other
+        super().__init__(self.description, self.description.degradation)
 
     def restore(self, lr):
         """Super-resolves `(batch, h, w, 1)` float32.
@@ -144,16 +137,10 @@ class GRPCEngine:
 
     def _told_to(self, count):
         """What a conditioned model is told, once for each image."""
-        return {n: np.repeat(a, count, axis=0) for n, a in self._told.items()}
-
-
-def _told(description):
-    return _inputs(description.degradation) if description.conditioned else {}
-
-
-def _inputs(degradation):
-    pair = [[degradation.blur_sigma, degradation.noise_sigma]]
-    return {"degradation": np.float32(pair)}
+        return {
+            name: np.repeat(array, count, axis=0)
+            for name, array in self.told_inputs.items()
+        }
 
 
 def _metadata(stub, endpoint):

@@ -1,14 +1,13 @@
 """Prediction by TensorFlow in this process, on its GPU where it has one."""
 
-import copy
-
 import numpy as np
 import tensorflow as tf
 
 from marsgan_tf import errors
+from marsgan_tf.inference.conditioned import Conditioned
 
 
-class SavedModelEngine:
+class SavedModelEngine(Conditioned):
     """An exported model, run by TensorFlow.
 
     Attributes:
@@ -41,6 +40,7 @@ class SavedModelEngine:
         degradation,
         threads,
     ):
+        super().__init__(description, degradation)
         if threads:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
         self._loaded, self._restore = _load(folder, precision)
@@ -48,13 +48,6 @@ class SavedModelEngine:
             _mix_in(blended, self._restore, precision)
         self._sample = self._loaded.signatures.get("sample")
         self.precision = precision
-        self._told = _inputs(degradation) if description.conditioned else {}
-
-    def told(self, degradation):
-        """The same model, conditioned, told another degradation."""
-        other = copy.copy(self)
-        other._told = _inputs(degradation)
-        return other
 
     def restore(self, lr):
         """Super-resolves `(batch, h, w, 1)` float32."""
@@ -80,9 +73,8 @@ class SavedModelEngine:
 
     def _run(self, function, lr, **inputs):
         try:
-            answer = function(
-                lr=tf.constant(lr, tf.float32), **inputs, **self._told
-            )
+            told = {n: tf.constant(a) for n, a in self.told_inputs.items()}
+            answer = function(lr=tf.constant(lr, tf.float32), **inputs, **told)
             return np.asarray(answer["sr"])
         except tf.errors.ResourceExhaustedError:
             raise errors.OutOfMemoryError(
@@ -107,11 +99,6 @@ def _mix_in(blended, signature, precision):
     _, other = _load(blended.folder, precision)
     for mine, others in zip(signature.variables, other.variables, strict=True):
         mine.assign(blended.mix(mine.numpy(), others.numpy()))
-
-
-def _inputs(degradation):
-    pair = [[degradation.blur_sigma, degradation.noise_sigma]]
-    return {"degradation": tf.constant(pair, tf.float32)}
 
 
 def supports_bfloat16():
