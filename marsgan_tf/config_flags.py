@@ -7,6 +7,7 @@ the last three, written `1,2,3` on the command line, or as a flag for each.
 
 import dataclasses
 import errno
+import gc
 import logging as standard_logging
 import os
 import re
@@ -25,6 +26,17 @@ flags.disclaim_key_flags()  # `--help` then lists them under the entry module.
 _USAGE_STATUS = 2
 _FAILURE_STATUS = 1
 _RASTERIO = "rasterio"
+# What libraries read when they load. TensorFlow's start-up notes help no user.
+# NumPy's matrices are small here: threads for them make it slower, and hang it
+# where one finds no memory to start with.
+ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "OPENBLAS_NUM_THREADS": "1"}
+# As Python's threads, the system's loader, FreeType and C++ tell it.
+_LACK_OF_MEMORY = (
+    "can't start new thread",
+    "failed to map segment",
+    "out of memory",
+    "bad_alloc",
+)
 _TENSORFLOW_SOURCE = os.path.join("tensorflow", "python", "")
 
 
@@ -97,22 +109,54 @@ def launch(config_class: type, run: Callable[[Any], None]) -> NoReturn:
     Exit status: 0, 1 for a failure, 2 for wrong flags, 128 + n for signal n.
     A failure of the user's making is one line on stderr.
     """
-    # TensorFlow reads this when it loads; its start-up notes help no user.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    build_config = define(config_class)
-    _set_up_logging()
-    config = _parse(build_config)
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    # As Ctrl-C, so that what is begun is taken back; a command that goes on
+    # later has handlers of its own.
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
-        run(config)
+        build_config = define(config_class)
+        _set_up_logging()
+        run(_parse(build_config))
+        _stop_listening()
     except errors.Interrupted as error:
         _exit(str(error), 128 + error.signal_number)
     except errors.MarsganError as error:
         _exit(str(error), _FAILURE_STATUS)
     except OSError as error:
         _exit(_describe_os_error(error), _FAILURE_STATUS)
-    except KeyboardInterrupt:
-        _exit("interrupted", 128 + signal.SIGINT)
+    except (MemoryError, RuntimeError, ImportError) as error:
+        if not _lacks_memory(error):
+            raise
+        _exit(
+            "the memory does not suffice: free some, or choose smaller tiles, "
+            "batches or patches",
+            _FAILURE_STATUS,
+        )
+    except KeyboardInterrupt as error:
+        number = error.args[0] if error.args else signal.SIGINT
+        _exit("interrupted", 128 + number)
+    # Else Python, as it ends, looks for garbage in all that TensorFlow made,
+    # for most of a second.
+    gc.freeze()
     sys.exit(0)
+
+
+def _lacks_memory(error: Exception) -> bool:
+    """Whether it is a lack of memory, which not all say by `MemoryError`."""
+    return isinstance(error, MemoryError) or any(
+        sign in str(error) for sign in _LACK_OF_MEMORY
+    )
+
+
+def _stop_listening() -> None:
+    """A signal from now on ends the process, and interrupts no last line."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def _interrupt(number: int, frame: Any) -> NoReturn:
+    raise KeyboardInterrupt(number)
 
 
 def _set_up_logging() -> None:
@@ -159,6 +203,7 @@ def _describe_os_error(error: OSError) -> str:
 
 
 def _exit(message: str, status: int) -> NoReturn:
+    _stop_listening()
     line = " ".join(message.split())
     sys.stderr.write(f"error: {line}\n")
     sys.exit(status)

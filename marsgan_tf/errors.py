@@ -45,8 +45,11 @@ class OutOfMemoryError(MarsganError, MemoryError):
     """The device's memory does not suffice."""
 
 
-class Interrupted(MarsganError):
+class Interrupted(KeyboardInterrupt):
     """A signal ended a run that can be resumed.
+
+    No `Exception`, for a signal's handler raises it wherever the run is, also
+    within libraries that swallow those (`logging` does).
 
     Attributes:
         signal_number: The signal, for the exit status `128 + signal_number`.

@@ -14,7 +14,7 @@ def collected():
 
     def handle(number, frame):
         if received:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(number)
         received.append(number)
 
     previous = {

@@ -3,8 +3,9 @@
 import contextlib
 import os
 import shutil
-import uuid
 from collections.abc import Iterator
+
+from marsgan_tf import leftovers
 
 
 @contextlib.contextmanager
@@ -13,8 +14,9 @@ def staged(path: str, folder: str | None = None) -> Iterator[str]:
 
     It has the same extension. The bytes are on the disk before the name is.
     If the block raises, `path` stays as it was; if the process is killed, a
-    `.partial.*` file stays behind. Processes of several machines may write
-    the same file at once: the last one wins.
+    `.partial.*` file stays behind, until another process of the machine writes
+    in that folder. Processes of several machines may write the same file at
+    once: the last one wins.
 
     Args:
         path: The final name.
@@ -25,9 +27,8 @@ def staged(path: str, folder: str | None = None) -> Iterator[str]:
         OSError: If the file cannot be written; it names `path`.
     """
     beside, name = os.path.split(path)
-    temporary = os.path.join(
-        beside if folder is None else folder,
-        f".partial.{uuid.uuid4().hex}.{name}",
+    temporary = leftovers.temporary_name(
+        os.path.join(beside if folder is None else folder, name)
     )
     try:
         yield temporary
@@ -49,7 +50,7 @@ def staged_folder(path: str) -> Iterator[str]:
     """Yields a new folder; what is written in it is renamed to `path`.
 
     If the block raises, nothing is left of it; if the process is killed, a
-    `.partial.*` folder stays behind.
+    `.partial.*` folder stays behind, as a file of `staged` does.
 
     Args:
         path: The final name, which must not exist or be an empty folder. The
@@ -58,8 +59,7 @@ def staged_folder(path: str) -> Iterator[str]:
     Raises:
         OSError: If it cannot be written; it names `path`.
     """
-    parent, name = os.path.split(os.path.abspath(path))
-    temporary = os.path.join(parent, f".partial.{uuid.uuid4().hex}.{name}")
+    temporary = leftovers.temporary_name(os.path.abspath(path))
     try:
         os.makedirs(temporary)
         yield temporary

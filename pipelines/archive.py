@@ -108,6 +108,7 @@ def _restore_all(
             config,
             config.workers,
             is_threaded=True,
+            is_isolated=True,
             needs_gpu=config.gpu_workers,
         ) as run_units,
         progress.Progress(len(units), unit="scenes", label="archive") as bar,

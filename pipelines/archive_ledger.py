@@ -9,6 +9,8 @@ from typing import Any, Self
 
 from absl import logging
 
+from marsgan_tf import field_types
+
 FILE_NAME = "ledger.jsonl"
 DONE, FAILED = "done", "failed"
 
@@ -48,8 +50,11 @@ class Entry:
         """
         try:
             entry = cls(**json.loads(line))
-        except TypeError as error:
+            field_types.require(entry)
+        except (TypeError, RecursionError) as error:
             raise ValueError(str(error)) from None
+        if os.path.basename(entry.output) != entry.output:
+            raise ValueError("a result outside the folder")
         if entry.status not in (DONE, FAILED):
             raise ValueError(f"status {entry.status}")
         return entry

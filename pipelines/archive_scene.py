@@ -1,14 +1,11 @@
 """One scene of an archive, in whichever process it is restored."""
 
-import contextlib
 import dataclasses
 import errno
 import functools
-import multiprocessing
-import threading
 import time
 
-from marsgan_tf import errors, signals
+from marsgan_tf import errors
 from marsgan_tf.inference import predicting
 from marsgan_tf.inference.settings import Model, Targets
 from marsgan_tf.inference.super_resolve import super_resolve
@@ -55,7 +52,6 @@ def restore(unit: Unit) -> Outcome:
 
     Raises:
         errors.MarsganError: If the model cannot be loaded.
-        errors.Interrupted: On a signal, in the main process.
         OSError: If the disk is full.
     """
     model = _load(unit.config)
@@ -68,12 +64,10 @@ def restore(unit: Unit) -> Outcome:
 def _restore(unit: Unit, model: Model) -> str:
     options = predicting.options_of(unit.config, overwrite=False, resume=True)
     try:
-        with _signals() as received:
-            super_resolve(
-                unit.source, Targets(unit.target), model, options, received
-            )
-    except errors.Interrupted:
-        raise
+        # A signal to the run ends this process, at any tile.
+        super_resolve(
+            unit.source, Targets(unit.target), model, options, received=[]
+        )
     except Exception as error:  # Whatever it is, other scenes go on.
         if isinstance(error, OSError) and error.errno in _DISK_FULL:
             raise
@@ -92,12 +86,3 @@ def _describe(source: str, error: Exception) -> str:
 def _load(config: ArchiveConfig) -> Model:
     """Once a process, not once a scene."""
     return predicting.load_model(config, received=[])
-
-
-def _signals() -> contextlib.AbstractContextManager[list[int]]:
-    """Those of the main process; a worker is ended by it, at any tile."""
-    is_main = (
-        multiprocessing.parent_process() is None
-        and threading.current_thread() is threading.main_thread()
-    )
-    return signals.collected() if is_main else contextlib.nullcontext([])

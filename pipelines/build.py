@@ -43,11 +43,13 @@ def _build(config: BuildConfig) -> None:
     is_complete = functools.partial(
         planning.is_complete, config.output_dir, parameters, scenes
     )
-    if is_complete():
-        logging.info("%s: complete, nothing to do", config.output_dir)
-        return
     units = planning.make_units(config, parameters, scenes)
     parts_dir = _parts_dir(units)
+    if is_complete():
+        # A run that was ended while it removed them left some.
+        shutil.rmtree(parts_dir, ignore_errors=True)
+        logging.info("%s: complete, nothing to do", config.output_dir)
+        return
     os.makedirs(parts_dir, exist_ok=True)
     _warn_of_leftovers(config.output_dir, parts_dir)
     workers = config.workers or engine.core_count()
@@ -67,12 +69,12 @@ def _build_on(
     entries = [entry for entry in map(parts.load, units) if entry is not None]
     # Of several jobs that find all parts complete, one may have written the
     # dataset and deleted the parts already.
-    if len(entries) < len(units):
-        if not is_complete():
-            _log_owed(config, len(units) - len(entries), len(units))
+    if len(entries) < len(units) and not is_complete():
+        _log_owed(config, len(units) - len(entries), len(units))
         return
     try:
-        _assemble(config, parameters, units, entries, run_units)
+        if not is_complete():
+            _assemble(config, parameters, units, entries, run_units)
     except FileNotFoundError:
         if not is_complete():
             raise

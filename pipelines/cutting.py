@@ -235,9 +235,10 @@ def _cut_pair(
         top // scale : (top + size) // scale,
         col // scale : (col + size) // scale,
     ]
-    rng = _generator(f"{degradation.seed}/{row}/{col}")
-    noise = sensor_noise.draw(degradation.noise, lr.shape, rng)
-    lr = lr + noise * (scene_stretch.high - scene_stretch.low)
+    if degradation.noise != sensor_noise.NONE:
+        rng = _generator(f"{degradation.seed}/{row}/{col}")
+        noise = sensor_noise.draw(degradation.noise, lr.shape, rng)
+        lr = lr + noise * (scene_stretch.high - scene_stretch.low)
     return example.PatchPair(
         hr=hr[..., np.newaxis],
         lr=_as_dtype(lr, hr.dtype)[..., np.newaxis],

@@ -26,6 +26,7 @@ _CHUNK_BYTES = 1 << 18
 _FIRST_WAIT_S, _MOST_WAIT_S = 2.0, 120.0
 # A server that asks for more is closed, as far as one run is concerned.
 _MOST_ASKED_WAIT_S = 3600.0
+_MOST_DIGITS = 18  # Of a length.
 _TRANSIENT = frozenset((408, 425, 429, 500, 502, 503, 504))
 
 
@@ -226,6 +227,10 @@ def _answer(
         raise _Failure(f"{error.code} {error.reason}", asked_s) from None
     except urllib.error.URLError as error:
         raise _Failure(str(error.reason)) from None
+    except ValueError as error:  # A redirect to what is no address.
+        raise errors.DownloadError(
+            f"{url}: leads to no address ({_name(error)}): check --base_url"
+        ) from None
     except (http.client.HTTPException, OSError) as error:
         raise _Failure(_name(error)) from None
     with answer:
@@ -271,7 +276,7 @@ def _check_continues(answer: Any, part: _Part, start: int) -> None:
 
 def _length(url: str, answer: Any) -> int:
     told = answer.headers.get("Content-Length", "")
-    if not told.isdecimal():
+    if not told.isdecimal() or len(told) > _MOST_DIGITS:
         raise errors.DownloadError(
             f"{url}: the server tells no length, so that a cut could not be "
             "seen: give another --base_url"
@@ -290,6 +295,44 @@ def _tag(answer: Any) -> str:
     return answer.headers.get("Last-Modified", "")
 
 
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows to other hosts, as archives move, but to no plainer protocol."""
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: Any,
+        code: int,
+        msg: str,
+        headers: Any,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        """The request that follows, or None where there shall be none."""
+        if req.type == "https" and not newurl.lower().startswith("https:"):
+            raise errors.DownloadError(
+                f"{req.full_url}: leads to {newurl[:80]}, where anybody could "
+                "change what comes: give the --base_url that you trust"
+            )
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+    def http_error_302(
+        self,
+        req: urllib.request.Request,
+        fp: Any,
+        code: int,
+        msg: str,
+        headers: Any,
+    ) -> Any:
+        """The answer from where it leads to."""
+        # urllib reads the body of this one, which may have no end, and leaves
+        # it open where it leads to no address.
+        fp.close()
+        return super().http_error_302(req, fp, code, msg, headers)
+
+    http_error_301 = http_error_303 = http_error_302
+    http_error_307 = http_error_308 = http_error_302
+
+
 def _opener() -> urllib.request.OpenerDirector:
     """As urllib's own, but a redirect leads to no file and no FTP server."""
     opener = urllib.request.OpenerDirector()
@@ -299,7 +342,7 @@ def _opener() -> urllib.request.OpenerDirector:
         urllib.request.HTTPHandler,
         urllib.request.HTTPSHandler,
         urllib.request.HTTPDefaultErrorHandler,
-        urllib.request.HTTPRedirectHandler,
+        _Redirects,
         urllib.request.HTTPErrorProcessor,
     ):
         opener.add_handler(handler())
@@ -332,7 +375,7 @@ def _asked_wait(told: str | None) -> float | None:
         until = email.utils.parsedate_to_datetime(told)
         now = datetime.datetime.now(datetime.UTC)
         return max(0.0, (until - now).total_seconds())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

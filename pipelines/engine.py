@@ -4,6 +4,7 @@ A unit is anything that can be pickled; the function must be importable.
 Processes are spawned, not forked: GDAL's threads do not survive a fork.
 """
 
+import collections
 import concurrent.futures
 import contextlib
 import multiprocessing
@@ -22,11 +23,16 @@ R = TypeVar("R")
 
 
 def run_units(
-    units: Sequence[U], function: Callable[[U], R], workers: int
+    units: Sequence[U],
+    function: Callable[[U], R],
+    workers: int,
+    *,
+    is_isolated: bool = False,
 ) -> Generator[tuple[int, R | errors.MarsganError], None, None]:
     """Yields each unit's index and its result, as they become ready.
 
-    An error of the user's making is yielded in place of a result, and the
+    An error of the user's making is yielded in place of a result, and a
+    `WorkerKilledError` in the place of a unit that kills its process; the
     other units go on. Whatever else is raised, or the end of the iteration,
     stops the processes at once.
 
@@ -34,33 +40,26 @@ def run_units(
         units: What to work on; they are started in this order.
         function: Works on one.
         workers: Processes; with 1, the work is done in this one.
-
-    Raises:
-        DatasetError: If a process was killed.
+        is_isolated: Whether 1 is a process of its own too, so that a unit
+            that kills it ends nothing else.
     """
     workers = min(workers, len(units))
-    if workers <= 1:
+    if workers <= 1 and not is_isolated:
         for index, unit in enumerate(units):
             yield index, outcome(function, unit)
         return
-    pool = concurrent.futures.ProcessPoolExecutor(
-        workers, multiprocessing.get_context("spawn"), _follow_parent
-    )
-    with _stopped_at_exit(pool):
-        futures = {
-            pool.submit(outcome, function, unit): index
-            for index, unit in enumerate(units)
-        }
-        for future in concurrent.futures.as_completed(futures):
-            yield futures[future], _result(future)
+    waiting = collections.deque(range(len(units)))
+    while waiting:
+        lost: list[int] = []
+        yield from _until_killed(units, function, workers, waiting, lost)
+        for index in lost:
+            yield index, _alone(units[index], function)
 
 
 def outcome(function: Callable[[U], R], unit: U) -> R | errors.MarsganError:
     """What a function makes of a unit, or the user's error that it raises."""
     try:
         return function(unit)
-    except errors.Interrupted:
-        raise
     except errors.MarsganError as error:
         return error
 
@@ -94,14 +93,67 @@ def interruptible(advice: str) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _result(future: concurrent.futures.Future[R]) -> R:
-    try:
-        return future.result()
-    except BrokenProcessPool:
-        raise errors.DatasetError(
-            "a worker process was killed, most likely for want of memory: run "
-            "the command again with fewer --workers, it continues"
-        ) from None
+def _until_killed(
+    units: Sequence[U],
+    function: Callable[[U], R],
+    workers: int,
+    waiting: collections.deque[int],
+    lost: list[int],
+) -> Generator[tuple[int, R | errors.MarsganError], None, None]:
+    """Takes units from those waiting until all are done, or a process dies.
+
+    Args:
+        units: See `run_units`.
+        function: Likewise.
+        workers: Likewise.
+        waiting: Units to start; those started are taken from it.
+        lost: Receives those under way when a process died: a broken pool does
+            not tell which of them killed it.
+    """
+    running: dict[concurrent.futures.Future, int] = {}
+    with _pool(workers) as pool:
+        while (waiting and not lost) or running:
+            # One more than there are processes, so that none waits for this.
+            while waiting and not lost and len(running) <= workers:
+                index = waiting.popleft()
+                try:
+                    future = pool.submit(outcome, function, units[index])
+                except BrokenProcessPool:
+                    lost.append(index)
+                    break
+                running[future] = index
+            done, _ = concurrent.futures.wait(
+                running, return_when=concurrent.futures.FIRST_COMPLETED
+            )
+            for future in done:
+                index = running.pop(future)
+                if isinstance(future.exception(), BrokenProcessPool):
+                    lost.append(index)
+                else:
+                    yield index, future.result()
+
+
+def _alone(unit: U, function: Callable[[U], R]) -> R | errors.MarsganError:
+    """Works on a unit in a process where no other can be to blame."""
+    with _pool(1) as pool:
+        try:
+            return pool.submit(outcome, function, unit).result()
+        except BrokenProcessPool:
+            return errors.WorkerKilledError(
+                f"{unit}: its process was killed twice, most likely for want "
+                "of memory: give it more, or leave it out"
+            )
+
+
+@contextlib.contextmanager
+def _pool(
+    workers: int,
+) -> Iterator[concurrent.futures.ProcessPoolExecutor]:
+    pool = concurrent.futures.ProcessPoolExecutor(
+        workers, multiprocessing.get_context("spawn"), _follow_parent
+    )
+    with _stopped_at_exit(pool):
+        yield pool
 
 
 @contextlib.contextmanager

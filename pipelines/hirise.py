@@ -5,6 +5,7 @@ hirise_rdr_sis.pdf, for the archive's layout and the label's keywords.
 """
 
 import dataclasses
+import math
 import os
 import re
 import warnings
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from marsgan_tf import errors
+from pipelines import label_tokens
 
 # Mission phases: aerobraking, transition, primary and extended science.
 _OBSERVATION_ID = re.compile(
@@ -38,6 +40,11 @@ PAPER_VALIDATION_IDS = (
 # Null, low saturations (data, instrument), high saturations (instrument,
 # data) of a 10-bit product.
 SPECIAL_DNS = (0, 1, 2, 1022, 1023)
+
+# Of a detached label; those of the archive have some 10,000. pvl takes seconds
+# for each 100,000, and the square of its length for a word.
+_LABEL_BYTES_MAX = 1 << 17
+_WORD_BYTES_MAX = 4096
 
 _SPECIAL_KEYWORDS = (
     "CORE_NULL",
@@ -174,17 +181,36 @@ def load_pvl(path: str) -> Any:
     Raises:
         RasterError: If it is no PDS label.
     """
+    if os.path.getsize(path) > _LABEL_BYTES_MAX:
+        raise _no_label(path, f"it has more than {_LABEL_BYTES_MAX} bytes")
+    with open(path, "rb") as file:
+        words = file.read().split()
+    if len(max(words, key=len, default=b"")) > _WORD_BYTES_MAX:
+        raise _no_label(
+            path, f"it has a word of more than {_WORD_BYTES_MAX} bytes"
+        )
     with warnings.catch_warnings():
         # pvl tells of parts that are optional or old, none of them used here.
         warnings.simplefilter("ignore")
         import pvl
 
         try:
-            return pvl.load(path)
+            parser = pvl.parser.OmniParser(lexer_fn=label_tokens.lexer)
+            return pvl.load(path, parser=parser)
         # At the end of a label that is cut off, StopIteration escapes.
-        except (ValueError, StopIteration, pvl.exceptions.ParseError) as error:
+        except (
+            ValueError,
+            StopIteration,
+            RecursionError,
+            pvl.exceptions.ParseError,
+            errors.RasterError,
+        ) as error:
             reason = " ".join(str(error).split())[:80] or "cut off"
-    raise errors.RasterError(
+    raise _no_label(path, reason)
+
+
+def _no_label(path: str, reason: str) -> errors.RasterError:
+    return errors.RasterError(
         f"{path}: is no PDS label ({reason}): fetch it again, or move it away "
         "to read its image without it"
     )
@@ -200,7 +226,15 @@ def _keywords(tree: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, (int, float)) else None
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return (
+        number
+        if isinstance(value, (int, float)) and math.isfinite(number)
+        else None
+    )
 
 
 def _bytes(value: Any) -> int | None:

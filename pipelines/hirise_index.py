@@ -68,14 +68,14 @@ def read_table(label_path: str, names: Sequence[str]) -> Table:
         raise errors.DatasetError(
             f"{label_path}: describes no index: give RDRCUMINDEX.LBL"
         )
-    described = {
-        str(column["NAME"]): Column(
-            place,
-            int(column["START_BYTE"]) - 1,
-            int(column["START_BYTE"]) - 1 + int(column["BYTES"]),
-        )
-        for place, column in enumerate(_all(tree[name], "COLUMN"))
-    }
+    try:
+        described = dict(_described(tree[name]))
+        row_bytes = int(tree[name]["ROW_BYTES"])
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
+        raise errors.DatasetError(
+            f"{label_path}: its description of the table is damaged: fetch it "
+            "again"
+        ) from None
     missing = [wanted for wanted in names if wanted not in described]
     if missing:
         raise errors.DatasetError(
@@ -83,7 +83,21 @@ def read_table(label_path: str, names: Sequence[str]) -> Table:
             "the flag that asks for it"
         )
     path = _beside(label_path, str(tree[f"^{name}"]))
-    return Table(path, int(tree[name]["ROW_BYTES"]), described)
+    return Table(path, row_bytes, described)
+
+
+def _described(table: Any) -> Iterator[tuple[str, Column]]:
+    """Names and places of a table's columns.
+
+    Raises:
+        KeyError: If something is missing; ValueError and TypeError: if it is
+            no place.
+    """
+    for place, column in enumerate(_all(table, "COLUMN")):
+        start, size = int(column["START_BYTE"]) - 1, int(column["BYTES"])
+        if start < 0 or size < 0:
+            raise ValueError("a column before the row")
+        yield str(column["NAME"]), Column(place, start, start + size)
 
 
 def rows(table: Table, names: Sequence[str]) -> Iterator[dict[str, str]]:
@@ -120,7 +134,10 @@ def _split(line: bytes, table: Table) -> Callable[[Column], str] | None:
     """
     if len(line.rstrip(b"\r\n")) + 2 == table.row_bytes:
         return lambda column: _text(line[column.start : column.end])
-    fields = next(csv.reader([_text(line)], skipinitialspace=True), [])
+    try:
+        fields = next(csv.reader([_text(line)], skipinitialspace=True), [])
+    except csv.Error:
+        return None
     if len(fields) != len(table.columns):
         return None
     return lambda column: fields[column.place].strip()

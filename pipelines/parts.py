@@ -76,7 +76,7 @@ def build(unit: Unit) -> manifest.Source:
         with (
             tempfile.TemporaryFile(dir=os.path.dirname(unit.stem)) as scratch,
             staging.staged(unit.records_path) as path,
-            open(path, "wb") as records,
+            tfrecord.open_writer(path) as records,
         ):
             source, lengths = _write_records(unit, scratch, records)
     except MemoryError:

@@ -1,6 +1,7 @@
 """Where units of work run: local processes, or a Dask cluster."""
 
 import contextlib
+import functools
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Protocol, TypeVar
 
@@ -27,6 +28,7 @@ def opened(
     workers: int,
     *,
     is_threaded: bool = False,
+    is_isolated: bool = False,
     needs_gpu: bool = False,
 ) -> Iterator[Run]:
     """Opens the pool that a config names; yields what runs units on it.
@@ -36,6 +38,8 @@ def opened(
         workers: Local processes, or SLURM jobs.
         is_threaded: Whether a unit keeps all cores of a job busy, so that a
             job works on one; otherwise it works on one a core.
+        is_isolated: Whether one local worker is a process of its own, which a
+            unit can kill without ending the rest. Those of Dask are.
         needs_gpu: Whether units wait for Dask workers that offer the resource
             GPU.
 
@@ -44,7 +48,9 @@ def opened(
         errors.ClusterError: If no scheduler answers.
     """
     if config.pool == "local":
-        yield _local(workers)
+        yield functools.partial(
+            engine.run_units, workers=workers, is_isolated=is_isolated
+        )
         return
     try:
         from pipelines import dask_engine
@@ -57,12 +63,3 @@ def opened(
         config, workers, is_threaded=is_threaded, needs_gpu=needs_gpu
     ) as run:
         yield run
-
-
-def _local(workers: int) -> Run:
-    def run(
-        units: Sequence[U], function: Callable[[U], R]
-    ) -> Generator[tuple[int, R | errors.MarsganError], None, None]:
-        return engine.run_units(units, function, workers)
-
-    return run

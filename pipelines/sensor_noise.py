@@ -29,6 +29,9 @@ class SensorNoise:
     defect_rate: float = 0.0
 
 
+NONE = SensorNoise()
+
+
 def draw(
     noise: SensorNoise, shape: tuple[int, int], rng: np.random.Generator
 ) -> np.ndarray:

@@ -6,6 +6,7 @@ import pytest
 # Before TensorFlow loads: quiet, whatever the shell says, since tests read what
 # commands print; and the same numbers on every machine.
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # As in commands.
 os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
 
 

@@ -1,3 +1,5 @@
+import contextlib
+import functools
 import json
 import os
 import signal
@@ -12,7 +14,7 @@ import scene_archives
 
 from marsgan_tf import errors
 from marsgan_tf.inference import predicting
-from pipelines import archive, archive_lock, archive_scene
+from pipelines import archive, archive_lock, archive_scene, engine
 
 
 def lines(output_dir):
@@ -41,9 +43,16 @@ def output_dir(tmp_path):
     return tmp_path / "out"
 
 
-def run(listed, output_dir, **options):
+@contextlib.contextmanager
+def in_this_process(config, workers, **options):
+    yield functools.partial(engine.run_units, workers=1)
+
+
+def run(listed, output_dir, pool=in_this_process, **options):
+    """By itself where tests can reach into what works on a scene."""
     archive_scene._load.cache_clear()
-    archive.run(scene_archives.config(listed, output_dir, **options))
+    with unittest.mock.patch.object(archive.pools, "opened", pool):
+        archive.run(scene_archives.config(listed, output_dir, **options))
 
 
 def test_every_scene_is_restored_and_told(tmp_path, output_dir):
@@ -200,6 +209,33 @@ def test_a_full_disk_is_no_fault_of_a_scene(tmp_path, output_dir):
     ):
         run(listed, output_dir)
     assert lines(output_dir) == []
+
+
+@contextlib.contextmanager
+def that_kills_the_second(config, workers, *, is_isolated, **options):
+    assert is_isolated
+
+    def run_units(units, function):
+        yield 0, function(units[0])
+        yield 1, errors.WorkerKilledError(f"{units[1]}: its process died")
+        yield 2, function(units[2])
+
+    yield run_units
+
+
+def test_a_scene_that_kills_its_process_fails_alone(tmp_path, output_dir):
+    scenes = [
+        scene_archives.write_scene(tmp_path, f"s{i}", i) for i in range(3)
+    ]
+    listed = scene_archives.write_list(tmp_path, scenes)
+    with pytest.raises(errors.PredictionError, match="1 of 3 scenes failed"):
+        run(listed, output_dir, pool=that_kills_the_second)
+    told = {name: entry["error"] for name, entry in lines(output_dir)}
+    assert told == {
+        "s0.tif": "",
+        "s1.tif": f"{scenes[1]}: its process died",
+        "s2.tif": "",
+    }
 
 
 def test_any_other_error_is_the_scenes_own(tmp_path, output_dir):

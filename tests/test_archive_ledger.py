@@ -86,3 +86,21 @@ def test_a_second_run_is_refused_until_the_first_ends(tmp_path):
                 pass
     with archive_lock.owned(folder):
         pass
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"output": ["a"]},
+        {"output": "../a.tif"},
+        {"settings": []},
+        {"input": None},
+        {"seconds": "1"},
+    ],
+)
+def test_lines_of_other_types_do_not_count(tmp_path, changes):
+    append(tmp_path, DONE)
+    line = json.dumps({**dataclasses.asdict(FAILED), **changes})
+    with open(tmp_path / "ledger.jsonl", "a", encoding="utf-8") as file:
+        file.write(f"{line}\n{'[' * 100000}\n")
+    assert read(tmp_path) == {"a_sr.tif": DONE}

@@ -315,6 +315,23 @@ def test_interrupted_build_goes_on_with_the_scenes_that_lack(
     assert contents(tmp_path) == contents(built)
 
 
+def test_parts_that_an_interrupted_build_left_are_removed(
+    images, tmp_path, monkeypatch
+):
+    def end(path, **options):
+        signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(build.shutil, "rmtree", end)
+        with pytest.raises(errors.Interrupted):
+            run(images, tmp_path)
+    assert (tmp_path / "manifest.json").exists()
+    assert any(path.is_dir() for path in tmp_path.iterdir())
+    run(images, tmp_path)
+    assert not any(path.is_dir() for path in tmp_path.iterdir())
+    manifest.verify(str(tmp_path))
+
+
 def test_killed_build_goes_on(images, built, tmp_path):
     folder = tmp_path / "dataset"
     flags = [f"--{name}={value}" for name, value in SETTINGS.items()]

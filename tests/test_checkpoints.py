@@ -50,6 +50,20 @@ def test_keeps_the_newest(variables, tmp_path):
     ]
 
 
+def test_folders_may_have_the_letters_of_patterns(variables, tmp_path):
+    folder = tmp_path / "Лёд [1]*?" / "checkpoints"
+    checkpoints = Checkpoints(folder, variables, keep=2)
+    before = values(variables)
+    for step in (10, 20, 30):
+        path = checkpoints.save(step)
+    assert path == str(folder / "ckpt-30")
+    scramble(variables)
+    assert Checkpoints(folder, variables, keep=2).restore() == 30
+    assert values(variables) == before
+    stems = sorted(path.stem for path in folder.glob("*.index"))
+    assert stems == ["ckpt-20", "ckpt-30"]
+
+
 def damage(path):
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
@@ -118,3 +132,44 @@ def test_adam_goes_on_where_it_stopped(tmp_path):
     weight, optimizer, checkpoints = fresh()
     checkpoints.restore()
     np.testing.assert_array_equal(optimize(weight, optimizer, 4), expected)
+
+
+def test_a_size_that_no_memory_holds_is_passed_over(
+    variables, tmp_path, monkeypatch
+):
+    """As TensorFlow tells what some damaged indexes make it ask for."""
+    checkpoints = Checkpoints(tmp_path, variables, keep=2)
+    for step in (10, 20):
+        checkpoints.save(step)
+    restore = tf.train.Checkpoint.restore
+
+    def restored(self, path):
+        if path.endswith("ckpt-20"):
+            raise MemoryError("std::bad_alloc")
+        return restore(self, path)
+
+    monkeypatch.setattr(tf.train.Checkpoint, "restore", restored)
+    assert Checkpoints(tmp_path, variables, keep=2).restore() == 10
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"model_check", b""])
+def test_a_garbled_list_does_not_matter(variables, tmp_path, content):
+    before = values(variables)
+    Checkpoints(tmp_path, variables, keep=2).save(17)
+    scramble(variables)
+    (tmp_path / "checkpoint").write_bytes(content)
+    assert Checkpoints(tmp_path, variables, keep=2).restore() == 17
+    assert values(variables) == before
+
+
+def test_a_strange_list_deletes_nothing(variables, tmp_path):
+    folder, other = tmp_path / "own", tmp_path / "other"
+    Checkpoints(other, variables, keep=1).save(5)
+    Checkpoints(folder, variables, keep=1).save(5)
+    kept = {path: path.read_bytes() for path in other.iterdir()}
+    path = folder / "checkpoint"
+    path.write_text(path.read_text().replace("ckpt-5", "../other/ckpt-5"))
+    checkpoints = Checkpoints(folder, variables, keep=1)
+    for step in (6, 7):
+        checkpoints.save(step)
+    assert {path: path.read_bytes() for path in other.iterdir()} == kept

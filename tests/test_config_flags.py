@@ -1,6 +1,8 @@
 """How commands start and end, on a command that loads nothing."""
 
+import os
 import pathlib
+import signal
 import subprocess
 import sys
 import textwrap
@@ -9,7 +11,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
 COMMAND = """
-import dataclasses, errno, os, signal, sys
+import dataclasses, errno, os, signal, sys, threading
 from absl import logging
 from marsgan_tf import config_flags, errors
 from marsgan_tf.config import option
@@ -37,9 +39,11 @@ config_flags.launch(Config, run)
 
 
 def call(body, *flags):
+    own = "OPENBLAS_NUM_THREADS"  # Commands set it; here, the tests did.
     return subprocess.run(
         [sys.executable, "-c", COMMAND % textwrap.dedent(body), *flags],
         cwd=ROOT,
+        env={k: value for k, value in os.environ.items() if k != own},
         capture_output=True,
         text=True,
         check=False,
@@ -105,6 +109,14 @@ def test_later_lines_of_flagfiles_win(tmp_path):
         ("raise errors.ModelError('two\\nlines')", 1, "two lines"),
         ("raise errors.Interrupted('saved', signal.SIGTERM)", 143, "saved"),
         ("raise KeyboardInterrupt", 130, "interrupted"),
+        ("os.kill(os.getpid(), signal.SIGTERM)", 143, "interrupted"),
+        ("b'a' * 2**62", 1, "the memory does not suffice"),
+        (
+            "threading.stack_size(2**46); threading.Thread().start()",
+            1,
+            "the memory does not suffice",
+        ),
+        ("raise ImportError('a.so: failed to map segment')", 1, "the memory"),
         ("open('/none/x')", 1, "/none/x: No such file or directory"),
         ("raise OSError(errno.ENOSPC, 'No', 'f.tif')", 1, "f.tif: the disk"),
     ],
@@ -114,6 +126,22 @@ def test_failures_are_one_line_with_their_status(body, status, message):
     assert done.returncode == status
     assert len(done.stderr.splitlines()) == 1
     assert message in done.stderr
+
+
+@pytest.mark.parametrize("body", ["pass", "raise KeyboardInterrupt"])
+def test_a_signal_at_the_very_end_adds_no_traceback(body):
+    late = "atexit.register(signal.raise_signal, signal.SIGINT)"
+    done = call(f"import atexit; {late}; {body}")
+    assert done.returncode == -signal.SIGINT
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) == ("raise" in body)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_matrices_start_no_threads():
+    body = "import numpy; a = numpy.ones((900, 900)); a @ a; "
+    done = call(body + "print(len(os.listdir('/proc/self/task')))")
+    assert done.stdout == "1\n"
 
 
 def test_a_defect_of_ours_keeps_its_traceback():

@@ -77,6 +77,7 @@ def test_no_scheduler_is_told(monkeypatch):
                 pass
 
 
+@pytest.mark.slow
 def test_a_lost_scheduler_is_told():
     with (
         dask.config.set({"distributed.comm.timeouts.connect": "1s"}),

@@ -1,3 +1,5 @@
+import dataclasses
+
 import edges
 import numpy as np
 import pytest
@@ -51,6 +53,17 @@ def test_each_edge_has_two_crops_and_its_profiles(figure, pairs):
         assert lr.images[0].get_array().shape == (24, 24)
         assert sr.images[0].get_array().shape == (96, 96)
     assert "of 3 edges" in figure.get_suptitle()
+
+
+def test_names_are_shown_as_they_are(images, pairs):
+    name = r"$\frac{$ $a$ \$"
+    region = dataclasses.replace(pairs[0].region, name=name)
+    pair = dataclasses.replace(pairs[0], region=region)
+    drawn = edge_figure.draw_edges([pair], *images)
+    drawn.canvas.draw()
+    title = drawn.axes[0].get_title(loc="left")
+    assert title == f"{name}, LR"
+    assert not drawn.axes[0]._left_title.get_parse_math()
 
 
 def test_crops_are_the_images(figure, images):

@@ -280,3 +280,11 @@ def test_file_that_is_no_text(tmp_path, kind):
         path.write_bytes(b"\x89PNG\r\n\x1a\n\xff\xfe\x00")
     with pytest.raises(regions.RegionFileError, match=r"edges\.csv"):
         regions.read_regions(str(path))
+
+
+def test_cells_of_several_lines_are_told_in_one(tmp_path):
+    path = tmp_path / "regions.csv"
+    path.write_text('name,row,col,height,width\nA,1,"2\n\nx",3,4\n')
+    with pytest.raises(regions.RegionFileError) as told:
+        regions.read_regions(str(path))
+    assert "\n" not in str(told.value)

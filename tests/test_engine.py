@@ -1,4 +1,6 @@
 import contextlib
+import io
+import logging
 import os
 import signal
 import subprocess
@@ -36,9 +38,24 @@ def test_nothing_to_do():
     assert list(engine.run_units([], dying.halve, 4)) == []
 
 
-def test_killed_worker_is_told():
-    with pytest.raises(errors.DatasetError, match="killed.*fewer --workers"):
-        list(engine.run_units([3, 3], dying.die_at_three, 2))
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_unit_that_kills_its_process_is_named(workers):
+    outcomes = dict(
+        engine.run_units(
+            range(6), dying.die_at_three, workers, is_isolated=True
+        )
+    )
+    killed = outcomes.pop(3)
+    assert outcomes == {number: number for number in (0, 1, 2, 4, 5)}
+    assert isinstance(killed, errors.WorkerKilledError)
+    assert str(killed).startswith("3: its process was killed twice")
+
+
+def test_a_process_that_dies_once_loses_nothing(tmp_path):
+    units = [(str(tmp_path), number) for number in range(6)]
+    outcomes = dict(engine.run_units(units, dying.die_once, 2))
+    assert os.listdir(tmp_path) == ["died"]
+    assert outcomes == {number: number for number in range(6)}
 
 
 def test_signals_become_interrupted():
@@ -50,6 +67,21 @@ def test_signals_become_interrupted():
     assert handlers == [
         signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)
     ]
+
+
+class Interrupting(io.StringIO):
+    """A signal arrives in the middle of a line that is logged."""
+
+    def write(self, text):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_no_library_swallows_a_signal():
+    # `logging` swallows every `Exception` of a handler's.
+    handler = logging.StreamHandler(Interrupting())
+    record = logging.makeLogRecord({"msg": "a line"})
+    with pytest.raises(errors.Interrupted), engine.interruptible("go on"):
+        handler.emit(record)
 
 
 SCRIPT = """

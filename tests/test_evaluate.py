@@ -387,15 +387,42 @@ def config(output, files, **options):
     return EvaluateConfig(**{**usual, **options})
 
 
+def write_spread(folder):
+    """An ensemble's deviation, the same everywhere."""
+    spread = np.full(SHAPE, 4.25, np.float32)
+    return rasters.write_geotiff(
+        folder / "spread.tif", spread, transform=GROUND
+    )
+
+
+HOSTILE = r"$\frac{$ <script>alert(1)</script> \$ $a$"
+
+
+def test_names_are_shown_as_they_are(files, tmp_path):
+    """Whatever users call their images: no formula, no HTML."""
+    spread = write_spread(tmp_path)
+    output = tmp_path / "out"
+    evaluating.evaluate(
+        config(
+            output,
+            files,
+            images=(f"lr={files['lr']}", f"{HOSTILE}={files['sr']}"),
+            deviations=(f"{HOSTILE}={spread}",),
+            reference=files["hr"],
+            reference_name=f"r{HOSTILE}",
+        )
+    )
+    page = (output / "report.html").read_text()
+    assert "<script>alert" not in page
+    drawn = {path.name for path in (output / "figures").glob("*.png")}
+    assert drawn >= {"crops.png", "calibration.png"}
+
+
 @pytest.fixture(scope="module")
 def evaluated(files, ground, tmp_path_factory):
     """All that can be given, given."""
     folder = tmp_path_factory.mktemp("evaluated")
-    spread = rasters.write_geotiff(
-        folder / "spread.tif",
-        np.full(SHAPE, 4.25, np.float32),
-        transform=GROUND,
-    )
+    spread = write_spread(folder)
     regions = folder / "edges.csv"
     regions.write_text(
         "name,row,col,height,width\n" + "e1,10,12,16,16\ne2,28,30,16,16\n"
@@ -494,8 +521,11 @@ def test_blur_is_read_from_the_predictions_sidecar(files, tmp_path):
         image = found.images[0]
         assert comparison.blur_sigma(image, -1.0) == 0.75
         assert comparison.blur_sigma(image, 0.2) == 0.2
-        sidecar.write_text("[]")
-        assert comparison.blur_sigma(image, -1.0) == 1.6
+        odd = ("NaN", "Infinity", "-1", "1e9", "1" + "0" * 400, "null")
+        odd = [f'{{"degradation": {{"blur_sigma": {one}}}}}' for one in odd]
+        for text in ("[]", "[" * 100_000, *odd):
+            sidecar.write_text(text)
+            assert comparison.blur_sigma(image, -1.0) == 1.6
 
 
 def test_without_reference_what_can_be_told_is_told(files, tmp_path):

@@ -97,3 +97,25 @@ def test_undecodable_record_is_named(tmp_path):
         errors.CorruptRecordError, match="a: record 1 is .*`hr`"
     ):
         list(example.read_pairs(str(tmp_path / "a")))
+
+
+@pytest.mark.parametrize("side", [-1, 0, -8])
+def test_sides_that_numpy_would_fill_in_are_refused(side):
+    message = example._Example()
+    message.ParseFromString(example.encode(make_pair()))
+    message.features.feature["hr_shape"].int64_list.value[0] = side
+    with pytest.raises(errors.DatasetError, match="hr_shape"):
+        example.decode(message.SerializeToString())
+
+
+@pytest.mark.parametrize(
+    "low, high", [(5.0, 5.0), (6.0, 5.0), (float("nan"), 1.0), (0.0, 1e39)]
+)
+def test_a_stretch_that_is_no_range_is_refused(low, high):
+    message = example._Example()
+    message.ParseFromString(example.encode(make_pair()))
+    message.features.feature["low"].float_list.value[0] = low
+    high = float(np.float32(min(high, 3e38))) if high < 1e38 else float("inf")
+    message.features.feature["high"].float_list.value[0] = high
+    with pytest.raises(errors.DatasetError, match="stretch"):
+        example.decode(message.SerializeToString())

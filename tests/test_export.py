@@ -595,3 +595,15 @@ def test_onnx_that_answers_otherwise_is_not_exported(
 def test_wrong_settings_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         config.ExportConfig(**{"output": "out", **options})
+
+
+def test_what_has_no_hash_is_not_loaded(exported, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(exported / "1", copy)
+    path = copy / description.FILE_NAME
+    body = json.loads(path.read_text())
+    for name in ("saved_model.pb", "variables/variables.index"):
+        files = {k: v for k, v in body["files"].items() if k != name}
+        path.write_text(json.dumps({**body, "files": files}))
+        with pytest.raises(errors.ModelError, match="no hash of"):
+            description.load(str(copy))

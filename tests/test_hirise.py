@@ -93,6 +93,22 @@ def test_unreadable_label_is_named(tmp_path, content):
 
 
 @pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("A = 1\n" * 22000, "more than 131072 bytes"),
+        (f"A = {'a' * 4097}\nEND\n", "a word of more than 4096 bytes"),
+    ],
+)
+def test_label_that_takes_minutes_to_parse_is_refused(
+    tmp_path, content, reason
+):
+    path = tmp_path / "a.lbl"
+    path.write_text(content)
+    with pytest.raises(errors.RasterError, match=reason):
+        hirise.read_label(str(path))
+
+
+@pytest.mark.parametrize(
     ("name", "dtype", "specials", "expected"),
     [
         ("ESP_068294_1985_RED.JP2", "uint16", (), (0, 1, 2, 1022, 1023)),
@@ -111,3 +127,29 @@ def test_test_sites_of_the_paper():
     """Eight rows of Table 1, and two images of Jezero."""
     assert len(set(hirise.PAPER_VALIDATION_IDS)) == 10
     assert all(map(hirise.is_observation_id, hirise.PAPER_VALIDATION_IDS))
+
+
+def test_a_label_that_pvl_reads_for_ever_is_refused(tmp_path):
+    path = tmp_path / "a.LBL"
+    path.write_text(
+        "OBJECT = A\n  F = 1\nEND_OBJECT = A\n"
+        "OBJECT = B =C\n  F = 1\n  OBJECT = I\n    L = 1\n  END_OBJECT = I\n"
+        "END_OBJECT = D\nEND\n"
+    )
+    with pytest.raises(errors.RasterError, match="does not end"):
+        hirise.read_label(str(path))
+
+
+def test_a_file_of_another_kind_is_not_read_as_a_label(tmp_path):
+    path = tmp_path / "a.LBL"
+    path.write_bytes(b"A = 1\n" * 200_000)
+    with pytest.raises(errors.RasterError, match="no PDS label"):
+        hirise.read_label(str(path))
+
+
+@pytest.mark.parametrize("value", ["1e999", "-1e999", '"x"', "9" * 400])
+def test_numbers_that_are_none_are_not_told(tmp_path, value):
+    path = tmp_path / "a.LBL"
+    path.write_text(f"SCALING_FACTOR = {value}\nOFFSET = 0.5\nEND\n")
+    found = hirise.read_label(str(path))
+    assert (found.scaling_factor, found.offset) == (None, 0.5)

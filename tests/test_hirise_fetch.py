@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 
 import archives
 import numpy as np
@@ -13,7 +14,14 @@ import pytest
 
 from marsgan_tf import errors
 from marsgan_tf.dataset import manifest
-from pipelines import build, find_hirise, hirise, hirise_fetch, jp2
+from pipelines import (
+    build,
+    download,
+    find_hirise,
+    hirise,
+    hirise_fetch,
+    jp2,
+)
 from pipelines.build_config import BuildConfig
 from pipelines.fetch_hirise_config import FetchConfig
 from pipelines.find_hirise_config import FindConfig
@@ -367,3 +375,34 @@ def test_every_setting_is_used(module, config):
     text = (ROOT / "pipelines" / f"{module}.py").read_text()
     for name in config.__dataclass_fields__:
         assert f"config.{name}" in text, name
+
+
+@pytest.mark.parametrize(
+    "place", ["http://[::1", f"http://{'a' * 70}.example/", "http://a..b/"]
+)
+def test_redirect_to_no_address_is_one_line(server, tmp_path, caplog, place):
+    server.script[IMAGE] = [(302, {"Location": place})]
+    assert "\n" not in fails(server, tmp_path, caplog).strip()
+
+
+def test_redirect_to_a_plainer_protocol_is_not_followed():
+    request = urllib.request.Request("https://archive.example/a.JP2")
+    for place in ("http://archive.example/a.JP2", "file:///etc/hostname"):
+        with pytest.raises(errors.DownloadError, match="leads to"):
+            download._Redirects().redirect_request(
+                request, None, 302, "moved", {}, place
+            )
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+def test_what_a_redirect_brings_along_is_not_read(server, tmp_path, code):
+    place = f"/PDS/moved/{source(server).relative_to(server.folder)}"
+    endless = {"Location": place, "Content-Length": str(10**12)}
+    server.script[IMAGE] = [(code, endless)]
+    assert fetch(server, tmp_path) == []
+    assert got(tmp_path).read_bytes() == source(server).read_bytes()
+
+
+def test_lengths_are_no_longer_than_numbers(server, tmp_path, caplog):
+    server.script[IMAGE] = [(200, {"Content-Length": "9" * 5000})]
+    assert "tells no length" in fails(server, tmp_path, caplog)

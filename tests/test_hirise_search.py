@@ -1,3 +1,4 @@
+import re
 import tracemalloc
 
 import archives
@@ -134,3 +135,22 @@ def test_memory_is_that_of_a_row(tmp_path):
 def test_wrong_settings_are_named(flags, message):
     with pytest.raises(ValueError, match=message):
         FindConfig(**{"index": "a.LBL", "output": "b", **flags})
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ("START_BYTE", "START"),
+        ("ROW_BYTES", "ROW"),
+        ("START_BYTE = 2", 'START_BYTE = "two"'),
+        ("START_BYTE = 2", "START_BYTE = -2"),
+    ],
+)
+def test_damaged_descriptions_are_told(tmp_path, old, new):
+    label = archives.write_index(tmp_path, ROWS)
+    text = label.read_text()
+    changed = re.sub(r"\s+".join(map(re.escape, old.split(" "))), new, text)
+    assert changed != text
+    label.write_text(changed)
+    with pytest.raises(errors.DatasetError, match="damaged"):
+        hirise_index.read_table(str(label), ["OBSERVATION_ID"])

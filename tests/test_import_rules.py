@@ -76,7 +76,7 @@ ONLY_IN = {
         "marsgan_tf/deployment/*.py",
         "marsgan_tf/inference/*engine*.py",
     },
-    "openvino": {"marsgan_tf/inference/*engine*.py"},
+    "openvino": {"marsgan_tf/inference/openvino_core.py"},
     "grpc": {"marsgan_tf/inference/grpc_*.py"},
     "tensorflow_serving": {"marsgan_tf/inference/grpc_engine.py"},
     "rasterio": {

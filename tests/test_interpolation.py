@@ -124,13 +124,6 @@ def test_missing_folder_is_named_as_it_was_given(saved, tmp_path):
     assert str(output) in done.stderr
 
 
-def test_a_model_that_is_no_generator(tmp_path):
-    path = tmp_path / "other.keras"
-    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(path)
-    with pytest.raises(errors.ModelError, match="no generator"):
-        files.load_generator(path)
-
-
 @pytest.mark.parametrize(
     "flags", [(), ("--psnr=a.h5",), ("--psnr=a.keras", "--alpha=2")]
 )

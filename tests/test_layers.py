@@ -3,6 +3,7 @@ import functools
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from checks import check_layer
 from keras import ops
 
@@ -58,7 +59,7 @@ def test_every_registered_class_is_covered():
         if key.startswith("marsgan_tf>")
     }
     cases = {layer for layer, _, _ in CASES.values()}
-    assert registered == cases | {ICNR}  # No layer, and tested below.
+    assert registered == cases | {ICNR, leaky_relu}  # Tested below.
 
 
 def convolve(x, kernel, bias):
@@ -177,11 +178,30 @@ def test_noise_is_unit_gaussian_and_fresh():
     samples = first.size
     assert abs(first.mean()) < 5 / samples**0.5
     assert abs(first.var() - 1) < 5 * (2 / samples) ** 0.5
+    assert abs(np.mean(first**4) - 3) < 5 * (96 / samples) ** 0.5
+    # The two halves come from the same radii: neither they nor their squares
+    # may tell anything of each other.
+    one, other = np.split(first.ravel(), 2)
+    assert abs(np.mean(one * other)) < 5 / one.size**0.5
+    squares = np.mean((one**2 - 1) * (other**2 - 1))
+    assert abs(squares) < 5 * 2 / one.size**0.5
     correlation = np.mean(first * second)
     assert abs(correlation) < 5 / samples**0.5
     np.testing.assert_array_equal(layer(zeros), zeros)
     again = AdaptiveNoise(initial_weight=1.0, seed=3)
     np.testing.assert_array_equal(again(zeros, training=True), first)
+
+
+def test_noise_takes_any_shape_and_type():
+    layer = AdaptiveNoise(initial_weight=1.0, dtype="float16")
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None, None, 1), "half")])
+    def draw(x):
+        return layer(x, training=True)
+
+    noise = draw(np.zeros((3, 3, 5, 1), np.float16))
+    assert (noise.shape, noise.dtype) == ((3, 3, 5, 1), tf.float16)
+    assert np.unique(noise).size > 30
 
 
 def test_icnr_starts_as_nearest_neighbour(images):
@@ -249,3 +269,38 @@ def test_degradation_code_scales_to_unit_range():
 def test_leaky_relu_equals_the_library():
     x = np.linspace(-2, 2, 41, dtype=np.float32)
     np.testing.assert_allclose(leaky_relu(x), ops.leaky_relu(x, 0.2))
+
+
+def test_leaky_relu_descends_by_its_slope():
+    x = tf.constant([-3.0, -0.5, 0.0, 0.5, 3.0])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = tf.square(leaky_relu(x))
+    # Twice the output times 0.2 below zero, times 1 above.
+    np.testing.assert_allclose(
+        tape.gradient(y, x), [-0.24, -0.04, 0.0, 1.0, 6.0], rtol=1e-6
+    )
+
+
+def test_leaky_relu_s_gradient_leaves_its_input_to_be_fused():
+    """What lies between convolution and activation has no other reader."""
+
+    @tf.function
+    def descend(x, kernel):
+        with tf.GradientTape() as tape:
+            tape.watch((x, kernel))
+            biased = tf.nn.bias_add(tf.nn.conv2d(x, kernel, 1, "SAME"), [0.1])
+            y = tf.reduce_sum(leaky_relu(biased))
+        return tape.gradient(y, (x, kernel))
+
+    graph = descend.get_concrete_function(
+        tf.TensorSpec((1, 4, 4, 1)), tf.TensorSpec((3, 3, 1, 1))
+    ).graph
+    (biased,) = [op for op in graph.get_operations() if op.type == "BiasAdd"]
+    readers = biased.outputs[0].consumers()
+    # The group of a custom gradient's outputs, which is taken out again.
+    (group,) = [op for op in readers if op.type == "IdentityN"]
+    names = [tensor.name for tensor in group.inputs]
+    copy = group.outputs[names.index(biased.outputs[0].name)]
+    assert not copy.consumers()
+    assert {op.type for op in readers} == {"IdentityN", "LeakyRelu"}

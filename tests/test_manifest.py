@@ -1,7 +1,9 @@
 import dataclasses
 import json
 import os
+import pathlib
 
+import datasets
 import numpy as np
 import pytest
 
@@ -163,8 +165,78 @@ def test_verify_checks_the_promised_size(tmp_path):
         manifest.verify(str(tmp_path))
 
 
+def _put_folder(path):
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda path: None, ""),
+        (lambda path: path.unlink(), "No such file"),
+        (_put_folder, "Is a directory"),
+        (lambda path: path.write_bytes(b""), "bytes is 0, the manifest says"),
+        (lambda path: path.write_bytes(b"a" * 99), "bytes is 99, the manifest"),
+    ],
+)
+@pytest.mark.parametrize("split", manifest.SPLITS)
+def test_shards_are_held_to_what_can_be_seen_at_once(
+    tmp_path, change, reason, split
+):
+    made = datasets.write_dataset(tmp_path, train=(1,), validation=(1,))
+    path = pathlib.Path(made.shard_paths(split)[-1])
+    change(path)
+    if not reason:
+        manifest.require_shards(made)
+        return
+    with pytest.raises(errors.DatasetError, match=f"{path}: {reason}"):
+        manifest.require_shards(made)
+
+
 def test_manifest_is_plain_json(tmp_path):
     write_dataset(tmp_path)
     body = json.loads((tmp_path / "manifest.json").read_text())
     assert body["version"] == manifest.VERSION
     assert body["train"][0]["name"] == SHARD
+
+
+@pytest.mark.parametrize(
+    "name", ["../a", "/etc/hostname", "a/b", "a\\b", "..", ".", "", "a\0", 5]
+)
+def test_shards_lie_in_the_folder(tmp_path, name):
+    write_dataset(tmp_path)
+    path = tmp_path / manifest.FILE_NAME
+    body = json.loads(path.read_text())
+    body["train"][0]["name"] = name
+    path.write_text(json.dumps(body))
+    with pytest.raises(errors.DatasetError, match="malformed"):
+        manifest.load(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "field, value",
+    [
+        ("hr_size", "8"),
+        ("hr_size", 0),
+        ("scale", None),
+        ("parameters", []),
+        ("compression", 1),
+        ("train", {"a": 1}),
+        ("sources", [{"name": "a"}]),
+    ],
+)
+def test_fields_have_their_types(tmp_path, field, value):
+    write_dataset(tmp_path)
+    path = tmp_path / manifest.FILE_NAME
+    body = {**json.loads(path.read_text()), field: value}
+    path.write_text(json.dumps(body))
+    with pytest.raises(errors.DatasetError, match="malformed"):
+        manifest.load(str(tmp_path))
+
+
+def test_nesting_without_end_is_refused(tmp_path):
+    write_dataset(tmp_path)
+    (tmp_path / manifest.FILE_NAME).write_text("[" * 100000)
+    with pytest.raises(errors.DatasetError, match="malformed"):
+        manifest.load(str(tmp_path))

@@ -118,6 +118,49 @@ def test_file_that_is_none(tmp_path, content):
         PerceptualLoss(["block2_conv2"], path)
 
 
+def linked(file, origin):
+    file["block1_conv1"] = h5py.ExternalLink(str(origin), "block1_conv1")
+
+
+def elsewhere(file, origin):
+    raw = (str(origin), 0, h5py.h5f.UNLIMITED)
+    shape, name = (3, 3, 3, 64), "block1_conv1/kernel"
+    file.create_dataset(name, shape, "f4", external=[raw])
+    file["block1_conv1/bias"] = np.zeros(64, np.float32)
+
+
+def endless(file, origin):
+    del origin
+    shape, name = (3, 3, 3, 1 << 40), "block1_conv1/kernel"
+    file.create_dataset(name, shape, "f4", chunks=(3, 3, 3, 64))
+
+
+def of_words(file, origin):
+    del origin
+    kernel = np.full((3, 3, 3, 64), b"one")
+    file["block1_conv1/kernel"] = kernel
+    file["block1_conv1/bias"] = np.zeros(64, np.float32)
+
+
+@pytest.mark.parametrize(
+    "write, message",
+    [
+        (linked, "is a link"),
+        (elsewhere, "another file"),
+        (endless, "larger than any"),
+        (of_words, "could not convert"),
+    ],
+)
+def test_a_strangers_file_holds_its_own_weights(
+    weights, tmp_path, write, message
+):
+    path = tmp_path / "strange.h5"
+    with h5py.File(path, "w") as file:
+        write(file, weights[0])
+    with pytest.raises(errors.ModelError, match=rf"strange\.h5.*{message}"):
+        PerceptualLoss(["block1_conv1"], path)
+
+
 def test_no_network_says_how_to_get_the_weights(monkeypatch):
     def refuse(**_):
         raise Exception("URL fetch failure")

@@ -319,7 +319,7 @@ def test_a_finished_result_is_left_as_it_is(finished, tmp_path, caplog):
 @pytest.mark.parametrize(
     "change, words",
     [
-        ({"tile": 32}, "made with tile=128, now tile=32"),
+        ({"tile": 32}, "made with tile=512, now tile=32"),
         ({"stretch": "0,250"}, "made with stretch="),
         ({"format": "COG"}, 'made with format="GTiff", now format="COG"'),
         ({"overviews": True}, "made with overviews=false, now overviews=true"),

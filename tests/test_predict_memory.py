@@ -11,41 +11,6 @@ import rasterio.windows
 import rasters
 from predictions import ROOT, enlarged
 
-# The largest memory is read from the system's count of this program alone;
-# that of `getrusage` begins with what the process had before it became one.
-SCRIPT = """
-import dataclasses, sys, types
-from marsgan_tf.deployment.description import Degradation
-from marsgan_tf.inference.settings import Model, Options, Targets
-from marsgan_tf.inference.super_resolve import super_resolve
-
-class Repeating:
-    name, precision, concurrency = "repeating", "float32", 2
-
-    def restore(self, lr):
-        return lr.repeat(4, axis=1).repeat(4, axis=2)
-
-model = Model(
-    engine=Repeating(),
-    description=types.SimpleNamespace(
-        name="repeating", version=1, weights_sha256="0", conditioned=False
-    ),
-    blended=None,
-    degradation=Degradation(blur_sigma=0.0, noise_sigma=0.0),
-)
-options = Options(
-    bands=(), nodata=None, color="auto", pan_band=1, stretch=None,
-    blur_sigma=None, noise_sigma=None, tile=256, halo=16,
-    samples=0, seed=0, project=False, file_format="GTiff",
-    overviews=False, overwrite=False, resume=False,
-)
-source, output = sys.argv[1:]
-super_resolve(source, Targets(output), model, options, [])
-with open("/proc/self/status") as status:
-    (peak,) = (line for line in status if line.startswith("VmHWM:"))
-print(int(peak.split()[1]))
-"""
-
 BLOCK = 512
 
 
@@ -79,15 +44,16 @@ def write_blocks(path, side):
 
 def peak_of(source, output):
     """Largest memory of a prediction, MiB."""
+    command = [sys.executable, "-m", "benchmarks.cheap_prediction"]
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, source, output],
+        [*command, f"--input={source}", f"--output={output}"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return int(done.stdout) / 1024
+    return json.loads(done.stdout)["peak_mib"]
 
 
 @pytest.mark.slow

@@ -750,3 +750,33 @@ def test_arguments_that_do_not_fit(tmp_path, name, pixels, options, words):
     with pytest.raises(ValueError, match=words):
         raster_writer.write_raster(str(tmp_path / name), pixels, **options)
     assert not os.listdir(tmp_path)
+
+
+def test_a_label_points_to_nothing_outside_its_folder(tmp_path):
+    inside = tmp_path / "in"
+    inside.mkdir()
+    body = tmp_path / "secret.img"
+    pixels = np.ones((4, 2048), np.uint8)
+    rasters.write_pds3(inside / "a.lbl", pixels, body=body)
+    text = (inside / "a.lbl").read_text()
+    (inside / "a.lbl").write_text(
+        text.replace('"secret.img"', '"../secret.img"')
+    )
+    with pytest.raises(errors.RasterError, match="outside its folder"):
+        with raster.open_raster(str(inside / "a.lbl")):
+            pass
+    rasters.write_pds3(inside / "b.lbl", pixels, body=inside / "b.img")
+    with raster.open_raster(str(inside / "b.lbl")) as reader:
+        assert (reader.read() == 1).all()
+
+
+def test_texts_that_are_not_utf8_are_told(tmp_path):
+    path = tmp_path / "a.tif"
+    pixels = np.ones((4, 4), np.uint8)
+    rasters.write_geotiff(path, pixels)
+    data = path.read_bytes()
+    assert b"Mars" in data
+    path.write_bytes(data.replace(b"Mars", b"\xff" * 4))
+    with pytest.raises(errors.RasterError, match="in its header"):
+        with raster.open_raster(str(path)):
+            pass

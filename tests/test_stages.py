@@ -312,6 +312,7 @@ def test_rematerialised_blocks_give_the_same_step(batch):
     assert_same_weights(plain.generator, remat.generator)
 
 
+@pytest.mark.slow
 def test_xla_takes_the_same_step(perceptual, batch):
     """Both losses, both updates and the running mean in one compiled graph."""
     ends = []

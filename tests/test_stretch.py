@@ -92,8 +92,10 @@ def test_valid_floats_never_become_nodata(tmp_path, dtype, nodata):
 
 
 @pytest.mark.parametrize("nodata", [np.finfo("f4").min, np.finfo("f4").max])
-def test_nodata_at_the_end_of_floats_is_left_inwards(nodata):
-    back = Stretch(0.0, 1.0).invert(np.array([nodata]), np.float32, nodata)
+@pytest.mark.parametrize("beyond", [1.0, 1.00001, 2.0])
+def test_nodata_at_the_end_of_floats_is_left_inwards(nodata, beyond):
+    values = np.array([beyond * float(nodata)])  # Of an overshoot, say.
+    back = Stretch(0.0, 1.0).invert(values, np.float32, nodata)
     assert np.isfinite(back).all() and abs(back) < abs(nodata)
 
 

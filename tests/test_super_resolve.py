@@ -16,7 +16,7 @@ from marsgan_tf.imaging import degrade, raster, terrain
 from marsgan_tf.imaging.stretch import Stretch
 from marsgan_tf.inference import engines
 from marsgan_tf.inference.settings import Model, Targets
-from marsgan_tf.inference.super_resolve import choose_grid, super_resolve
+from marsgan_tf.inference.super_resolve import super_resolve
 
 SHAPE = (200, 260)
 HALO_PX = models.REACH_PX + 3  # So that no tile sees another's end.
@@ -290,12 +290,3 @@ def test_files_hold_what_was_restored(run):
     expected = restored(image, nodata=0.0, **options)
     found = run(image, Bicubic(), nodata=0, **options)
     np.testing.assert_array_equal(found["image"], expected["pixels"])
-
-
-@pytest.mark.parametrize(
-    ("sides", "concurrency", "tile"),
-    [((4096, 4096), 2, 512), ((512, 512), 2, 256), ((100, 90), 2, 128)],
-)
-def test_tiles_are_large_but_leave_no_thread_idle(sides, concurrency, tile):
-    grid = choose_grid(*sides, 16, tile=0, concurrency=concurrency)
-    assert (grid.tile, grid.halo) == (tile, 16)

@@ -135,6 +135,18 @@ def test_csv_keeps_every_digit():
     assert rows[2]["enhancement_factor"] == ""  # Of one edge there is none.
 
 
+def test_overshoots_stand_where_all_are_known():
+    known = EdgeRises("a", 8.0, 4.0, 20, 20, 0.01, 0.05)
+    table = paper_tables.edge_table([known])
+    assert table.rows[0]["lr_overshoot_percent"] == 1.0
+    assert table.rows[0]["sr_overshoot_percent"] == 5.0
+    assert [column.key for column in table.columns][-1:] == [
+        "sr_overshoot_percent"
+    ]
+    mixed = paper_tables.edge_table([known, EdgeRises("b", 8.0, 4.0, 20, 20)])
+    assert len(mixed.columns) == len(table.columns) - 2
+
+
 def test_json_is_strict():
     def refuse(constant):
         raise AssertionError(constant)

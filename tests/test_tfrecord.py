@@ -117,3 +117,12 @@ def test_damaged_gzip_names_file_and_record(tmp_path, damage):
 def test_unknown_compression_is_refused(tmp_path):
     with pytest.raises(ValueError, match="`compression`.*'ZLIB'"):
         list(tfrecord.read_records(tmp_path / "a", "ZLIB"))
+
+
+def test_a_forged_length_allocates_nothing(tmp_path):
+    for length in (2**31, 2**62, 2**64 - 1):
+        header = struct.pack("<Q", length)
+        crc = struct.pack("<I", tfrecord.masked_crc(header))
+        (tmp_path / "a").write_bytes(header + crc + b"data")
+        with pytest.raises(errors.CorruptRecordError, match="record 0"):
+            list(tfrecord.read_records(str(tmp_path / "a")))

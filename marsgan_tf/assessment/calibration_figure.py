@@ -28,7 +28,7 @@ def draw_reliability(found: Mapping[str, Reliability]) -> Figure:
             color=_COLOURS[number % len(_COLOURS)],
             markersize=4,
             linewidth=1.2,
-            label=f"{name.replace('$', chr(92) + '$')}: slope {one.slope:.2f}",
+            label=f"{name}: slope {one.slope:.2f}",
         )
     top = 1.05 * max(
         max(one.predicted.max(), one.observed.max()) for one in found.values()
@@ -39,6 +39,7 @@ def draw_reliability(found: Mapping[str, Reliability]) -> Figure:
     axes.set_xlabel("predicted deviation, share of the range", fontsize=8)
     axes.set_ylabel("true error, rms, share of the range", fontsize=8)
     axes.tick_params(labelsize=7)
-    axes.legend(fontsize=8, frameon=False)
+    for text in axes.legend(fontsize=8, frameon=False).get_texts():
+        text.set_parse_math(False)
     axes.spines[["top", "right"]].set_visible(False)
     return figure

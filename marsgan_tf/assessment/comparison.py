@@ -15,6 +15,8 @@ from marsgan_tf.imaging.stretch import Stretch
 
 # What the builder of training data takes by default.
 _USUAL_BLUR_SIGMA = 1.6
+# A sidecar that tells of more is damaged: a kernel would fill the memory.
+_MOST_BLUR_SIGMA = 100.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,9 +138,17 @@ def blur_sigma(image: GridImage, given: float) -> float:
     try:
         with open(f"{image.reader.path}.json", encoding="utf-8") as file:
             told = json.load(file)
-        return max(float(told["degradation"]["blur_sigma"]), 0.0)
-    except (OSError, ValueError, KeyError, TypeError):
+        sigma = float(told["degradation"]["blur_sigma"])
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        OverflowError,
+        RecursionError,
+    ):
         return _USUAL_BLUR_SIGMA
+    return sigma if 0 <= sigma <= _MOST_BLUR_SIGMA else _USUAL_BLUR_SIGMA
 
 
 def _pairs(texts: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -71,9 +71,9 @@ def draw_crops(
             caption = _caption(known.get((crop.name, name)))
             axes.set_xlabel(caption, fontsize=6.5, labelpad=2)
             if row == 0:
-                axes.set_title(_plain(name), fontsize=8)
+                axes.set_title(name, fontsize=8, parse_math=False)
             if place == 0:
-                _name(axes, _plain(crop.name))
+                _name(axes, crop.name)
     return figure
 
 
@@ -136,6 +136,7 @@ def _name(axes: Axes, name: str) -> None:
         va="top",
         fontsize=9,
         color="white",
+        parse_math=False,
         bbox={"facecolor": "black", "edgecolor": "none", "pad": 1.5},
     )
 
@@ -146,8 +147,3 @@ def _caption(score: ImageScores | None) -> str:
     if math.isinf(score.psnr_db):
         return "equal to the reference"
     return f"{score.psnr_db:.2f} dB, MSSIM {score.mssim:.3f}"
-
-
-def _plain(text: str) -> str:
-    """Text that matplotlib shows as it is: a pair of $ would be a formula."""
-    return text.replace("$", r"\$")

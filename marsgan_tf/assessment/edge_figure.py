@@ -109,7 +109,9 @@ def _draw_panel(
     ):
         axes = figure.add_subplot(spot)
         _draw_crop(axes, image, region, edge, colour)
-        axes.set_title(name, fontsize=9, loc="left", color=colour)
+        axes.set_title(
+            name, fontsize=9, loc="left", color=colour, parse_math=False
+        )
     _draw_profiles(figure.add_subplot(profiles), pair)
 
 

@@ -105,13 +105,8 @@ def crossings(profile: Profile) -> tuple[float, float] | None:
         Distances in px, about the middle of the edge; None if the data end
         before.
     """
-    fit = profile.fit
-    reach = _SEARCH_SIGMAS * fit.sigma_px + 2.0
-    first = max(float(profile.distance_px[0]), fit.centre_px - reach)
-    last = min(float(profile.distance_px[-1]), fit.centre_px + reach)
-    grid = np.linspace(first, last, int((last - first) * _STEPS_PER_PX) + 2)
-    share = (profile.smooth(grid) - fit.low) / fit.contrast
-    is_dark = grid < fit.centre_px
+    grid, share = _about_middle(profile)
+    is_dark = grid < profile.fit.centre_px
     below = np.flatnonzero(is_dark & (share <= 0.1))
     above = np.flatnonzero(~is_dark & (share >= 0.9))
     if not (below.size and above.size and above[0] > 0):
@@ -120,6 +115,20 @@ def crossings(profile: Profile) -> tuple[float, float] | None:
         _interpolate(grid, share, below[-1], 0.1),
         _interpolate(grid, share, above[0] - 1, 0.9),
     )
+
+
+def overshoot(profile: Profile) -> float:
+    """How far the ESF passes the level of a plateau beside the edge.
+
+    The larger of both sides, 0 for a profile that stays between its levels.
+    Sharpening makes such lobes, and so does real ground: compare with the
+    same edge in the input.
+
+    Returns:
+        Share of the contrast, at least 0.
+    """
+    _, share = _about_middle(profile)
+    return max(0.0, float(share.max()) - 1.0, -float(share.min()))
 
 
 def mtf(profile: Profile, cycles_per_px: np.ndarray) -> np.ndarray:
@@ -165,6 +174,16 @@ def mtf50(profile: Profile) -> float:
     if not below.size:
         return math.nan
     return _interpolate(frequencies, response, int(below[0]) - 1, 0.5)
+
+
+def _about_middle(profile: Profile) -> tuple[np.ndarray, np.ndarray]:
+    """Distances about the edge, and the ESF there in shares of the contrast."""
+    fit = profile.fit
+    reach = _SEARCH_SIGMAS * fit.sigma_px + 2.0
+    first = max(float(profile.distance_px[0]), fit.centre_px - reach)
+    last = min(float(profile.distance_px[-1]), fit.centre_px + reach)
+    grid = np.linspace(first, last, int((last - first) * _STEPS_PER_PX) + 2)
+    return grid, (profile.smooth(grid) - fit.low) / fit.contrast
 
 
 def _interpolate(

@@ -31,6 +31,9 @@ class EdgeRises:
         sr_rise_px: Rise in the fine image, in its px.
         height: Of the region, in px of the image in which it was marked.
         width: The same.
+        lr_overshoot: In the coarse image, share of the contrast; None if not
+            known, as of the paper's edges.
+        sr_overshoot: The same in the fine one.
     """
 
     name: str
@@ -38,6 +41,8 @@ class EdgeRises:
     sr_rise_px: float
     height: int
     width: int
+    lr_overshoot: float | None = None
+    sr_overshoot: float | None = None
 
     @property
     def factor(self) -> float:
@@ -78,6 +83,8 @@ class EdgePair:
             sr_rise_px=sr_px,
             height=self.region.height,
             width=self.region.width,
+            lr_overshoot=self.lr.overshoot,
+            sr_overshoot=self.sr.overshoot,
         )
 
 

@@ -40,6 +40,10 @@ _RISES = (
     tables.Column("sr_rise_px", "SR rise 10-90 % (SR px)", 2),
     tables.Column("enhancement_factor", "Enhancement factor", 3),
 )
+_OVERSHOOTS = (
+    tables.Column("lr_overshoot_percent", "LR overshoot (%)", 1),
+    tables.Column("sr_overshoot_percent", "SR overshoot (%)", 1),
+)
 
 
 def score_table(
@@ -72,39 +76,59 @@ def edge_table(
 ) -> tables.Table:
     """Table 3's layout: per edge both rises, the region and their ratio.
 
+    Where they are known, how far both images pass the plateaus follows.
     Below stand mean, sample standard deviation and the ends of the means'
     confidence interval; of fewer than five edges, that there is none.
     """
+    columns = (*_RISES, *(_OVERSHOOTS if _know_overshoots(edges) else ()))
     rows: tuple[tables.Row, ...] = tuple(
         {
             "edge": edge.name,
-            "lr_rise_px": edge.lr_rise_px,
-            "sr_rise_px": edge.sr_rise_px,
             "region": f"{edge.height} x {edge.width}",
-            "enhancement_factor": edge.factor,
+            **_edge_figures(edge),
         }
         for edge in edges
     )
-    figures = {
-        "lr_rise_px": [edge.lr_rise_px for edge in edges],
-        "sr_rise_px": [edge.sr_rise_px for edge in edges],
-        "enhancement_factor": [edge.factor for edge in edges],
-    }
     summaries = {
-        key: enhancement.summarise(column, confidence=confidence)
-        for key, column in figures.items()
+        column.key: enhancement.summarise(
+            [_edge_figures(edge)[column.key] for edge in edges],
+            confidence=confidence,
+        )
+        for column in columns
     }
     return tables.Table(
         title=title,
         columns=(
             tables.Column("edge", "Edge"),
-            *_RISES[:2],
+            *columns[:2],
             tables.Column("region", "Region (LR px)"),
-            _RISES[2],
+            *columns[2:],
         ),
         rows=rows,
         summary=_summary_rows(summaries, confidence),
     )
+
+
+def _know_overshoots(edges: Sequence[EdgeRises]) -> bool:
+    return bool(edges) and all(
+        edge.lr_overshoot is not None and edge.sr_overshoot is not None
+        for edge in edges
+    )
+
+
+def _edge_figures(edge: EdgeRises) -> dict[str, float]:
+    """By the columns' keys; an overshoot that is not known is NaN."""
+    lr, sr = (
+        math.nan if share is None else 100.0 * share
+        for share in (edge.lr_overshoot, edge.sr_overshoot)
+    )
+    return {
+        "lr_rise_px": edge.lr_rise_px,
+        "sr_rise_px": edge.sr_rise_px,
+        "enhancement_factor": edge.factor,
+        "lr_overshoot_percent": lr,
+        "sr_overshoot_percent": sr,
+    }
 
 
 def _mean_scores(scores: Sequence[ImageScores], image: str) -> tables.Row:

@@ -165,7 +165,8 @@ def _parse_line(cells: list[str], places: list[int], where: str) -> Region:
         raise RegionFileError(
             f"{where}: {len(cells)} cells, the header has more; complete it"
         )
-    name, *numbers = (cells[place].strip() for place in places)
+    # A cell in quotation marks may hold several lines.
+    name, *numbers = (" ".join(cells[place].split()) for place in places)
     try:
         return Region(name, *(int(number) for number in numbers))
     except ValueError as error:

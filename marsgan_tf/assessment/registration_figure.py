@@ -54,7 +54,7 @@ def draw(pair: Pair, found: Registration) -> Figure:
     width, height = _size(window)
     figure = Figure(figsize=(3 * width, height), layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(_headline(pair, found), fontsize=10)
+    figure.suptitle(_headline(pair, found), fontsize=10, parse_math=False)
     panels = figure.subplots(1, 3, sharex=True, sharey=True)
     extent = _extent(window, factor)
     for axes, pixels in zip(
@@ -85,8 +85,7 @@ def draw(pair: Pair, found: Registration) -> Figure:
 def _headline(pair: Pair, found: Registration) -> str:
     names = [file.path for file in (pair.image_file, pair.reference_file)]
     image, reference = (
-        name.replace("\\", "/").rsplit("/", 1)[-1].replace("$", r"\$")
-        for name in names
+        name.replace("\\", "/").rsplit("/", 1)[-1] for name in names
     )
     told = f"{image} on {reference}\n{registration_report.summary(found)}"
     if found.pixel == 1.0:

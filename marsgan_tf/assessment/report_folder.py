@@ -4,10 +4,9 @@ import contextlib
 import os
 import re
 import shutil
-import uuid
 from collections.abc import Iterator
 
-from marsgan_tf import errors, staging
+from marsgan_tf import errors, leftovers, staging
 
 PAGE = "report.html"
 
@@ -74,11 +73,7 @@ def replaced(path: str) -> Iterator[str]:
         OSError: If it cannot be written; it names `path`.
     """
     path = os.path.abspath(path)
-    parent, name = os.path.split(path)
-    fresh, old = (
-        os.path.join(parent, f".partial.{uuid.uuid4().hex}.{name}")
-        for _ in range(2)
-    )
+    fresh, old = (leftovers.temporary_name(path) for _ in range(2))
     try:
         with staging.staged_folder(fresh) as folder:
             yield folder

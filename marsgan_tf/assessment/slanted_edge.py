@@ -71,6 +71,11 @@ class SlantedEdge:
         return self.line.slant_deg
 
     @property
+    def overshoot(self) -> float:
+        """How far it passes its plateaus, as a share of the contrast."""
+        return edge_profile.overshoot(self.profile)
+
+    @property
     def contrast_to_noise(self) -> float:
         """Infinite without noise."""
         return self.contrast / self.noise if self.noise else math.inf

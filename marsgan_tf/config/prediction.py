@@ -34,8 +34,9 @@ class RestorationConfig:
     )
     precision: str = option(
         "auto",
-        "float32, bfloat16, or auto: bfloat16 where the processor has it; with "
-        "a server: what the model was exported for.",
+        "float32, bfloat16, int8 (by OpenVINO, which calibrates it on each "
+        "image), or auto: bfloat16 where the processor has it; with a server: "
+        "what the model was exported for.",
     )
     threads: int = option(
         0,
@@ -121,8 +122,10 @@ class RestorationConfig:
             0 < self.patience_s < math.inf,
             "above 0, and finite",
         )
+        # A server has no more signatures.
+        precisions = PRECISIONS if is_served else (*PRECISIONS, "int8")
         choices = {
-            "precision": ("auto", *PRECISIONS),
+            "precision": ("auto", *precisions),
             "color": ("auto", "hsv", "bands", "pan"),
             "consistency": ("none", "project"),
             "format": ("GTiff", "COG"),

@@ -113,7 +113,7 @@ def decode(payload: bytes) -> PatchPair:
 
     Raises:
         DatasetError: If it is not an example, or lacks a feature, or a
-            patch's bytes do not fill its shape.
+            patch's bytes do not fill its shape, or the stretch is no range.
     """
     example = _Example()
     try:
@@ -127,6 +127,10 @@ def decode(payload: bytes) -> PatchPair:
     for name in ("hr", "lr"):
         shape = values.pop(f"{name}_shape")
         values[name] = _from_wire(name, values[name], shape, dtype)
+    if not -np.inf < values["low"] < values["high"] < np.inf:
+        raise errors.DatasetError(
+            f"its stretch is {values['low']:g} to {values['high']:g}"
+        )
     identity = values.pop("observation_id").decode(errors="replace")
     return PatchPair(observation_id=identity, **values)
 
@@ -168,6 +172,8 @@ def _from_wire(
     name: str, raw: bytes, shape: list[int], dtype: str
 ) -> np.ndarray:
     kind = np.dtype(dtype).newbyteorder("<")
+    if min(shape) < 1 or shape[2] != 1:  # NumPy would fill in a -1.
+        raise errors.DatasetError(f"feature `{name}_shape` is {shape}")
     try:
         patch = np.frombuffer(raw, kind).reshape(shape)
     except ValueError:

@@ -7,15 +7,16 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
-from marsgan_tf import errors, staging
+from marsgan_tf import errors, field_types, staging
 from marsgan_tf.dataset import example, tfrecord
 
 FILE_NAME = "manifest.json"
 VERSION = 1
 SPLITS = ("train", "validation")
+_REASON_CHARACTERS = 200
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,16 @@ class Shard:
     records: int
     bytes: int
     sha256: str
+
+    def __post_init__(self) -> None:
+        field_types.require(self)
+        # A manifest may be a stranger's: it names nothing outside its folder.
+        if self.name in ("", os.curdir, os.pardir) or set(self.name) & set(
+            "/\\\0"
+        ):
+            raise ValueError(f"{self.name!r} is no name of a shard")
+        if self.records < 0:
+            raise ValueError(f"{self.name!r} of {self.records} records")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -68,6 +79,9 @@ class Source:
     scaling_factor: float | None = None
     offset: float | None = None
 
+    def __post_init__(self) -> None:
+        field_types.require(self)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Manifest:
@@ -92,6 +106,11 @@ class Manifest:
     train: tuple[Shard, ...]
     validation: tuple[Shard, ...]
     sources: tuple[Source, ...]
+
+    def __post_init__(self) -> None:
+        field_types.require(self)
+        if min(self.hr_size, self.scale) < 1:
+            raise ValueError(f"hr_size {self.hr_size}, scale {self.scale}")
 
     def shards(self, split: str) -> tuple[Shard, ...]:
         """Shards of "train" or "validation".
@@ -135,9 +154,16 @@ class Manifest:
             version = body.pop("version")
             if version == VERSION:
                 return cls(directory=directory, **_with_classes(body))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (
+            ValueError,
+            TypeError,
+            KeyError,
+            AttributeError,
+            RecursionError,
+        ) as error:
+            reason = " ".join(str(error).split())[:_REASON_CHARACTERS]
             raise errors.DatasetError(
-                f"{os.path.join(directory, FILE_NAME)}: malformed ({error}); "
+                f"{os.path.join(directory, FILE_NAME)}: malformed ({reason}); "
                 + _rebuild(directory)
             ) from None
         raise errors.DatasetError(
@@ -180,6 +206,26 @@ def write(manifest: Manifest) -> None:
         open(temporary, "w", encoding="utf-8") as file,
     ):
         file.write(manifest.to_json())
+
+
+def require_shards(manifest: Manifest) -> None:
+    """Holds shards against a manifest as far as no record need be read.
+
+    Raises:
+        DatasetError: If one is missing, closed to the user or of another size.
+    """
+    for split in SPLITS:
+        for shard in manifest.shards(split):
+            path = os.path.join(manifest.directory, shard.name)
+            try:
+                with open(path, "rb") as file:
+                    size = os.fstat(file.fileno()).st_size
+            except OSError as error:
+                raise errors.DatasetError(
+                    f"{path}: {error.strerror}; "
+                    f"mend that, or {_rebuild(manifest.directory)}"
+                ) from None
+            _require_same(manifest, shard, {"bytes": size})
 
 
 def verify(
@@ -233,6 +279,13 @@ def _verify_shard(manifest: Manifest, shard: Shard) -> None:
         "bytes": os.path.getsize(path),
         "sha256": hash_file(path),
     }
+    _require_same(manifest, shard, found)
+
+
+def _require_same(
+    manifest: Manifest, shard: Shard, found: Mapping[str, Any]
+) -> None:
+    path = os.path.join(manifest.directory, shard.name)
     for name, value in found.items():
         if value != getattr(shard, name):
             raise errors.DatasetError(

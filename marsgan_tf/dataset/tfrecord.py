@@ -21,8 +21,12 @@ _LENGTH = struct.Struct("<Q")
 _CHECKSUM = struct.Struct("<I")
 _HEADER_BYTES = _LENGTH.size + _CHECKSUM.size
 _MASK_DELTA = 0xA282EAD8
+# More than any pair of patches; who forges a length would have it allocated.
+_MOST_PAYLOAD_BYTES = 2**30
 # Level 6 is gzip's own default; 9 costs three times the time for 1 % here.
 _GZIP_LEVEL = 6
+# Many records at once: each by itself would be written across pages.
+_BUFFER_BYTES = 2**20
 
 
 def masked_crc(payload: bytes) -> int:
@@ -58,7 +62,7 @@ def open_writer(
         ValueError: If `compression` is neither.
     """
     check_compression(compression)
-    with open(path, "wb") as raw:
+    with io.BufferedWriter(io.FileIO(path, "wb"), _BUFFER_BYTES) as raw:
         if not compression:
             yield raw
             return
@@ -128,6 +132,8 @@ def _read_payload(file: io.BufferedIOBase) -> bytes | None:
         raise EOFError("truncated inside its length")
     _check(header[: _LENGTH.size], header[_LENGTH.size :], "length")
     length = _LENGTH.unpack_from(header)[0]
+    if length > _MOST_PAYLOAD_BYTES:
+        raise EOFError(f"{length} bytes long, more than any pair")
     payload = file.read(length)
     checksum = file.read(_CHECKSUM.size)
     if len(payload) < length or len(checksum) < _CHECKSUM.size:

@@ -6,17 +6,17 @@ Standard library only: prediction reads it before it loads any engine.
 import dataclasses
 import hashlib
 import json
-import numbers
 import os
 import pathlib
 import re
-import typing
+from collections.abc import Iterator
 from typing import Any, Self
 
-from marsgan_tf import errors
+from marsgan_tf import errors, field_types
 
 FILE_NAME = "model.json"
 FORMAT = 1
+_GRAPH, _WEIGHTS = "saved_model.pb", "variables/*"
 _VERSION = re.compile(r"[1-9]\d*")
 
 
@@ -33,7 +33,7 @@ class Degradation:
     noise_sigma: float
 
     def __post_init__(self) -> None:
-        _check_types(self)
+        field_types.require(self)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -74,7 +74,7 @@ class Description:
     written_by: dict[str, str]
 
     def __post_init__(self) -> None:
-        _check_types(self)
+        field_types.require(self)
 
     def to_json(self) -> str:
         """The text of `model.json`."""
@@ -97,7 +97,12 @@ class Description:
                 )
             body["degradation"] = Degradation(**body["degradation"])
             return cls(**body)
-        except (TypeError, KeyError, AttributeError) as error:
+        except (
+            TypeError,
+            KeyError,
+            AttributeError,
+            RecursionError,
+        ) as error:
             raise ValueError(f"malformed: {error}") from None
 
 
@@ -157,6 +162,12 @@ def load(folder: str) -> Description:
                 f"{path}: names a file outside, {name}; export the model again"
             )
         _require_intact(os.path.join(folder, inside), expected)
+    for name in _loaded_files(folder):
+        if name not in description.files:
+            raise errors.ModelError(
+                f"{path}: tells no hash of {name}, which is no part of what "
+                "was exported; export the model again"
+            )
     return description
 
 
@@ -176,13 +187,12 @@ def _numbers(path: str) -> list[int]:
     return [int(name) for name in names if _VERSION.fullmatch(name)]
 
 
-def _check_types(part: Any) -> None:
-    for field in dataclasses.fields(part):
-        value = getattr(part, field.name)
-        kind: Any = typing.get_origin(field.type) or field.type
-        kind = numbers.Real if kind is float else kind
-        if not isinstance(value, kind):
-            raise TypeError(f"{field.name} is {value!r}, no {kind.__name__}")
+def _loaded_files(folder: str) -> Iterator[str]:
+    """What engines read of a version's folder, with slashes."""
+    yield _GRAPH
+    root = pathlib.Path(folder)
+    for path in sorted(root.glob(_WEIGHTS)):
+        yield path.relative_to(root).as_posix()
 
 
 def _require_intact(path: str, expected: str) -> None:

@@ -14,6 +14,7 @@ from marsgan_tf.config import PRECISIONS
 from marsgan_tf.deployment import description as descriptions
 from marsgan_tf.deployment import folding, network, onnx, parity, saved_model
 from marsgan_tf.models import files
+from marsgan_tf.plain_paths import PlainFolder
 
 _STAGES = ("gan", "psnr")  # The last stage first.
 # Where things lay in training: of no account to a model, and nobody's concern.
@@ -200,7 +201,8 @@ def _expected(generator, lr, told):
 
 def _saved_model_parity(generator, folder, degradation, path):
     """Loads what was written, and compares each precision."""
-    loaded = tf.saved_model.load(folder)
+    plain = PlainFolder(folder)
+    loaded = tf.saved_model.load(plain.path)
     lr = parity.image()
     inputs = {"lr": tf.constant(lr)}
     told = None

@@ -16,6 +16,9 @@ from marsgan_tf.imaging.keys import keys_weights
 # Beyond four sigma a Gaussian holds 6e-5 of its weight; scipy's default.
 _TRUNCATE_SIGMAS = 4.0
 
+# So many sums at once stay in a processor's cache until all taps are added.
+_CACHED_PX = 2**17
+
 
 def degrade(
     image: np.ndarray, blur_sigma: float, *, scale: int = 4
@@ -45,7 +48,7 @@ def degrade(
             f"Received: image.shape={image.shape}, scale={scale}"
         )
     taps = kernel(blur_sigma, scale=scale)
-    columns = _reduce_rows(image.astype(np.float32, copy=False), taps, scale)
+    columns = _reduce_rows(image, taps, scale)
     # Rows are contiguous and columns are not, so the second pass is the
     # first on the transpose.
     rows = _reduce_rows(np.ascontiguousarray(columns.T), taps, scale)
@@ -99,17 +102,21 @@ def _bicubic(scale: int) -> np.ndarray:
 
 def _reduce_rows(image: np.ndarray, taps: np.ndarray, scale: int) -> np.ndarray:
     """Filters along the first axis, at every `scale`-th row only."""
-    count = image.shape[0] // scale
+    count, width = image.shape[0] // scale, image.shape[1]
     margin = (len(taps) - scale) // 2
     rows = np.pad(
         image[: count * scale], ((margin, margin), (0, 0)), "symmetric"
-    )
-    reduced = np.zeros((count, image.shape[1]), np.float32)
-    product = np.empty_like(reduced)
-    # Elementwise, not a matrix product: a BLAS sums in an order that depends
-    # on the shape, and a strip would no longer equal the whole.
-    for offset, tap in enumerate(taps):
-        last = offset + (count - 1) * scale + 1
-        np.multiply(rows[offset:last:scale], tap, out=product)
-        reduced += product
+    ).astype(np.float32, copy=False)
+    reduced = np.zeros((count, width), np.float32)
+    height = max(1, _CACHED_PX // width)
+    product = np.empty((height, width), np.float32)
+    for first in range(0, count, height):
+        sums = reduced[first : first + height]
+        span = (len(sums) - 1) * scale + 1
+        # Elementwise, not a matrix product: a BLAS sums in an order that
+        # depends on the shape, and a strip would no longer equal the whole.
+        for start, tap in enumerate(taps, first * scale):
+            weighted = product[: len(sums)]
+            np.multiply(rows[start : start + span : scale], tap, out=weighted)
+            sums += weighted
     return reduced

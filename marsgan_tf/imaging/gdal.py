@@ -15,8 +15,13 @@ import rasterio.errors
 # whatever was in memory, and reports success.
 OPTIONS = {"GDAL_NUM_THREADS": "1", "GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO"}
 
-# GDAL's own errors pass through rasterio without a common public root.
-ERRORS = (rasterio.errors.RasterioError, rasterio._err.CPLE_BaseError)
+# GDAL's own errors pass through rasterio without a common public root, and it
+# takes all texts of GDAL's for UTF-8, also those that quote a damaged file.
+ERRORS = (
+    rasterio.errors.RasterioError,
+    rasterio._err.CPLE_BaseError,
+    UnicodeDecodeError,
+)
 
 
 class _BlockCache:

@@ -21,6 +21,7 @@ import rasterio.windows
 
 from marsgan_tf import errors
 from marsgan_tf.imaging import (
+    deflate_blocks,
     footprint,
     gdal,
     gdal_georeference,
@@ -127,6 +128,11 @@ class RasterReader:
             block[0] >= self.height
             and block[1] >= self.width
             and _is_compressed(dataset)
+        )
+        self._deflated = (
+            deflate_blocks.DeflateBlocks(dataset)
+            if deflate_blocks.is_deflated_floats(dataset)
+            else None
         )
 
     @property
@@ -277,18 +283,32 @@ class RasterReader:
             )
         return [self._bands[band - 1] for band in bands]
 
+    def close(self) -> None:
+        """Closes what was opened beside the dataset."""
+        if self._deflated is not None:
+            self._deflated.close()
+
     def _read(self, method: Any, indexes: list[int], window: Any) -> np.ndarray:
         try:
             with rasterio.Env(**gdal.OPTIONS):
-                return method(indexes, window=window)
+                pixels = method(indexes, window=window)
+                damaged = self._deflated and self._deflated.damaged(
+                    indexes, window
+                )
         except gdal.ERRORS as error:
-            rows = f"{window.row_off} to {window.row_off + window.height - 1}"
-            cols = f"{window.col_off} to {window.col_off + window.width - 1}"
-            raise errors.RasterError(
-                f"{self.path}: rows {rows}, columns {cols} cannot be read, the "
-                "file is damaged or incomplete: fetch it again "
-                f"({gdal.reason(error)})"
-            ) from error
+            raise self._unreadable(window, gdal.reason(error)) from error
+        if damaged:
+            reason = f"checksum of the block at {damaged[0]}, {damaged[1]}"
+            raise self._unreadable(window, reason)
+        return pixels
+
+    def _unreadable(self, window: Any, reason: str) -> errors.RasterError:
+        rows = f"{window.row_off} to {window.row_off + window.height - 1}"
+        cols = f"{window.col_off} to {window.col_off + window.width - 1}"
+        return errors.RasterError(
+            f"{self.path}: rows {rows}, columns {cols} cannot be read, the "
+            f"file is damaged or incomplete: fetch it again ({reason})"
+        )
 
 
 @contextlib.contextmanager
@@ -313,24 +333,35 @@ def open_raster(
     raster_checks.require_file(path)
     dataset = _open_dataset(path)
     try:
-        raster_checks.require_image(path, dataset)
-        yield RasterReader(path, dataset, heeds_nodata=heeds_nodata)
+        with _header_errors(path):
+            raster_checks.require_image(path, dataset)
+            reader = RasterReader(path, dataset, heeds_nodata=heeds_nodata)
+        with contextlib.closing(reader):
+            yield reader
     finally:
         dataset.close()
 
 
 def _open_dataset(path: str) -> Any:
+    with (
+        _header_errors(path),
+        rasterio.Env(**gdal.OPTIONS),
+        warnings.catch_warnings(),
+    ):
+        # Images without georeferencing are welcome.
+        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+        return rasterio.open(path)
+
+
+@contextlib.contextmanager
+def _header_errors(path: str) -> Iterator[None]:
+    """Tells what is wrong with a header, by whichever part it is noticed."""
     try:
-        with rasterio.Env(**gdal.OPTIONS), warnings.catch_warnings():
-            # Images without georeferencing are welcome.
-            warnings.simplefilter(
-                "ignore", rasterio.errors.NotGeoreferencedWarning
-            )
-            return rasterio.open(path)
+        yield
     except gdal.ERRORS as error:
         raise errors.RasterError(
-            f"{path}: is no image that GDAL can open, or is cut off in its "
-            f"header: check the file ({gdal.reason(error)})"
+            f"{path}: is no image that GDAL can open, or is damaged or cut off "
+            f"in its header: check the file ({gdal.reason(error)})"
         ) from error
 
 

@@ -51,7 +51,24 @@ def require_image(path: str, dataset: Any) -> None:
             f"{path}: its pixels are numbers of a colour palette: convert it "
             "with gdal_translate -expand rgb"
         )
+    _require_beside(path, dataset)
     _require_complete(path, dataset, common_dtype(path, dataset, bands))
+
+
+def _require_beside(path: str, dataset: Any) -> None:
+    """Refuses pixels from elsewhere than the file's own folder.
+
+    A label or a header may be a stranger's. A VRT is made to name files.
+    """
+    if dataset.driver == "VRT":
+        return
+    folder = os.path.join(os.path.dirname(os.path.abspath(path)), "")
+    for name in dataset.files:
+        if not os.path.abspath(name).startswith(folder):
+            raise errors.RasterError(
+                f"{path}: points to {name}, outside its folder: put both into "
+                "one folder, and correct the pointer"
+            )
 
 
 def _require_complete(path: str, dataset: Any, dtype: np.dtype) -> None:

@@ -20,6 +20,9 @@ _SMALL_TIFF_BYTES = 10**9
 # disk is full, and goes on.
 _THREADS = "1"
 
+# A third to a tenth of the time of zlib's own 6, for a hundredth more bytes.
+_DEFLATE_LEVEL = 3
+
 
 def of_path(path: str) -> str:
     """The format that a file's extension stands for.
@@ -81,6 +84,7 @@ def cog_options(
     """What GDAL must know to copy a GeoTIFF, with its overviews, into a COG."""
     return {
         "COMPRESS": "DEFLATE",
+        "LEVEL": str(_DEFLATE_LEVEL),
         "PREDICTOR": "YES",
         "BLOCKSIZE": str(_COG_BLOCK_PX),
         "OVERVIEWS": "FORCE_USE_EXISTING" if overviews else "NONE",
@@ -105,6 +109,7 @@ def _geotiff(layout: raster_layout.RasterLayout) -> dict[str, Any]:
         "blockxsize": BLOCK_PX,
         "blockysize": BLOCK_PX,
         "compress": "deflate",
+        "ZLEVEL": _DEFLATE_LEVEL,
         "predictor": 3 if layout.dtype.kind == "f" else 2,
         "BIGTIFF": _bigtiff(layout),
         "NUM_THREADS": _THREADS,

@@ -3,8 +3,9 @@
 import contextlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
+
+from marsgan_tf import leftovers
 
 
 @contextlib.contextmanager
@@ -30,7 +31,8 @@ def staged(path: str, folder_name: str = "") -> Iterator[str]:
         shutil.rmtree(staging, ignore_errors=True)
         os.mkdir(staging)
     else:
-        staging = tempfile.mkdtemp(prefix=f".{name}.", dir=folder)
+        staging = leftovers.temporary_name(os.path.join(folder, name))
+        os.mkdir(staging)
     try:
         staged_path = os.path.join(staging, name)
         yield staged_path

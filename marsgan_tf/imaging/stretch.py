@@ -161,11 +161,12 @@ def _to_floats(
     dn: np.ndarray, dtype: np.dtype, nodata: float | None
 ) -> np.ndarray:
     limits = np.finfo(dtype)
-    cast = np.clip(dn, limits.min, limits.max).astype(dtype)
+    dn = np.clip(dn, limits.min, limits.max)
+    cast = dn.astype(dtype)
     if nodata is None:
         return cast
     # Towards zero, since beyond the largest float there is no neighbour.
     least = float(np.finfo(np.float32).tiny)
     gap = max(abs(float(nodata)) * _NODATA_GAP, least)
-    neighbour = float(nodata) * (1.0 - _NODATA_GAP) or least
+    neighbour = nodata - gap if nodata > 0 else nodata + gap
     return np.where(abs(dn - nodata) < gap, dtype.type(neighbour), cast)

@@ -3,12 +3,15 @@
 An engine has `name`, `precision`, `concurrency` and `restore(lr)`, from
 `(batch, h, w, 1)` float32 to four times the sides; that of TensorFlow also
 has `sample`. Of a conditioned model, `told(degradation)` gives the engine for
-another degradation.
+another degradation; with int8, `calibrated(images)` that for such images.
 """
 
+import contextlib
+import gc
 import importlib.util
 import logging
 import os
+from collections.abc import Iterator
 from typing import Any
 
 from marsgan_tf import errors, native_output
@@ -17,6 +20,7 @@ from marsgan_tf.deployment.description import Degradation, Description
 from marsgan_tf.inference.blend import Blend
 
 _CPU_INFO = "/proc/cpuinfo"
+_WHICH_KERAS = "TF_USE_LEGACY_KERAS"
 
 
 def open_engine(
@@ -39,15 +43,15 @@ def open_engine(
         folder: Of a model's version.
         description: Its description.
         blended: What is mixed into the model, if anything.
-        precision: "auto", "float32" or "bfloat16". By itself it is bfloat16
-            where the processor computes in it.
+        precision: "auto", "float32", "bfloat16" or "int8". By itself it is
+            bfloat16 where the processor computes in it.
         degradation: What a conditioned model is told.
         threads: Processor threads to use; 0 for all.
         samples: Draws of the ensemble; 0 for the model without its noise.
 
     Raises:
-        SettingsError: If OpenVINO is asked for and not installed, or for an
-            ensemble.
+        SettingsError: If OpenVINO is asked for, or int8, which it alone
+            computes, and it is not installed, or for an ensemble.
         ModelError: If the engine cannot load the model.
     """
     if name == "auto":
@@ -55,6 +59,11 @@ def open_engine(
     if name == "openvino" and samples:
         raise errors.SettingsError(
             "--samples needs --engine=saved_model: OpenVINO draws no noise"
+        )
+    if precision == "int8" and name != "openvino":
+        raise errors.SettingsError(
+            "--precision=int8 needs --engine=openvino: pip install -r "
+            "requirements-openvino.txt, and leave --samples out"
         )
     load = {"openvino": _openvino, "saved_model": _saved_model}[name]
     return load(
@@ -84,7 +93,7 @@ def open_served(
     # gRPC's own notes would stand between the command's lines.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
-        with native_output.held_back():
+        with native_output.held_back(), _without_keras(), _uncollected():
             from marsgan_tf.inference import grpc_engine
     except ImportError:
         raise errors.SettingsError(
@@ -105,7 +114,12 @@ def _best(description: Description, samples: int) -> str:
 
 
 def _openvino(
-    folder: str, description: Description, *, precision: str, **settings: Any
+    folder: str,
+    description: Description,
+    *,
+    blended: Blend | None,
+    precision: str,
+    **settings: Any,
 ) -> Any:
     handlers = list(logging.root.handlers)
     try:
@@ -120,23 +134,57 @@ def _openvino(
         is_able = openvino_engine.supports_bfloat16()
         precision = "bfloat16" if is_able else "float32"
     return openvino_engine.OpenVINOEngine(
-        folder, description, precision=precision, **settings
+        openvino_engine.read(folder, description, blended),
+        description,
+        precision=precision,
+        **settings,
     )
 
 
 def _saved_model(
     folder: str, description: Description, *, precision: str, **settings: Any
 ) -> Any:
-    with native_output.held_back():
+    with native_output.held_back(), _without_keras(), _uncollected():
         from marsgan_tf.inference import saved_model_engine
     if precision == "auto":
         is_able = saved_model_engine.supports_bfloat16()
         if is_able is None:
             is_able = _processor_has_bfloat16()
         precision = "bfloat16" if is_able else "float32"
-    return saved_model_engine.SavedModelEngine(
-        folder, description, precision=precision, **settings
-    )
+    with _uncollected():
+        return saved_model_engine.SavedModelEngine(
+            folder, description, precision=precision, **settings
+        )
+
+
+@contextlib.contextmanager
+def _without_keras() -> Iterator[None]:
+    """Lets TensorFlow load without Keras, which no engine uses.
+
+    TensorFlow loads it together with itself, and it loads Matplotlib; but not
+    where the variable says that Keras is another package, which is missing.
+    What uses Keras later asks for the variable anew.
+    """
+    before = os.environ.get(_WHICH_KERAS)
+    os.environ[_WHICH_KERAS] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(_WHICH_KERAS)
+        if before is not None:
+            os.environ[_WHICH_KERAS] = before
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keeps Python from looking for garbage where much is made and stays."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _processor_has_bfloat16() -> bool:

@@ -1,20 +1,22 @@
 """Prediction by OpenVINO, the fastest engine on CPUs.
 
 It reads the SavedModel itself: TensorFlow is not loaded. The network runs as
-three models in a row, so that only its trunk computes in bfloat16: the first
-convolution sees the image and the reconstruction makes it, and bfloat16 would
-round both to eight bits.
+three models in a row, so that only its trunk computes in bfloat16 or int8: the
+first convolution sees the image and the reconstruction makes it, and both would
+be rounded to eight bits.
 """
 
 import functools
 import threading
 
 import numpy as np
-import openvino as ov
 
 from marsgan_tf import errors
+from marsgan_tf.inference import openvino_core, openvino_int8
+from marsgan_tf.inference.openvino_core import ov
 
-_HINTS = {"float32": "f32", "bfloat16": "bf16"}
+# What is left to floating point of "int8", sums of features, keeps all of it.
+_HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
 # First convolution of the reconstruction, from the end. ESRGAN's are the one
 # that closes the trunk, two that enlarge, and two at high resolution.
 _RECONSTRUCTION = {"marsgan": -1, "esrgan": -5}
@@ -22,7 +24,32 @@ _RECONSTRUCTION = {"marsgan": -1, "esrgan": -5}
 
 def supports_bfloat16():
     """Whether the processor computes in bfloat16."""
-    return "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in openvino_core.core().get_property(
+        "CPU", "OPTIMIZATION_CAPABILITIES"
+    )
+
+
+def read(folder, description, blended):
+    """A model, with what is mixed into it.
+
+    Args:
+        folder: Of the model's version.
+        description: Its `Description`.
+        blended: A `Blend`, what is mixed into it, or None.
+
+    Raises:
+        ModelError: If OpenVINO cannot use the model.
+    """
+    if description.precision != "float32":
+        raise errors.ModelError(
+            f"{folder}: was exported with --precision="
+            f"{description.precision}, OpenVINO needs float32 and lowers it "
+            "itself; export it again, or use --engine=saved_model"
+        )
+    model = _read(folder)
+    if blended is not None:
+        _mix_in(blended, model, _read(blended.folder))
+    return model
 
 
 class OpenVINOEngine:
@@ -30,62 +57,48 @@ class OpenVINOEngine:
 
     Attributes:
         name: "openvino".
-        precision: Of the trunk, "float32" or "bfloat16".
+        precision: Of the trunk, "float32", "bfloat16" or "int8".
 
     Args:
-        folder: Of a model's version.
+        model: What `read` gives.
         description: Its `Description`.
-        blended: A `Blend`, what is mixed into the model, if anything.
         precision: Of the trunk.
         degradation: What a conditioned model is told.
         threads: Processor threads to use; 0 for all.
+        images: float32 `(n, h, w, 1)`, stretched: what "int8" is to be
+            calibrated on before anything is restored.
 
     Raises:
-        ModelError: If OpenVINO cannot use the model.
+        ModelError: If it is conditioned and cannot be told.
     """
 
     name = "openvino"
 
     def __init__(
         self,
-        folder,
+        model,
         description,
         *,
-        blended=None,
         precision,
         degradation,
         threads,
+        images=None,
     ):
-        if description.precision != "float32":
-            raise errors.ModelError(
-                f"{folder}: was exported with --precision="
-                f"{description.precision}, OpenVINO needs float32 and lowers "
-                "it itself; export it again, or use --engine=saved_model"
-            )
-        core = ov.Core()
-        model = _read(core, folder)
-        if blended is not None:
-            _mix_in(blended, model, _read(core, blended.folder))
-        if description.conditioned:
-            _tell(model, degradation)
         self.precision = precision
-        self._again = functools.partial(
-            OpenVINOEngine,
-            folder,
-            description,
-            blended=blended,
-            precision=precision,
-            threads=threads,
-        )
-        parts = _split(model, description.architecture["name"])
-        hints = ("f32", _HINTS[precision], "f32")
-        # Not yet: another degradation may be told before anything is restored.
-        self._compile = lambda: [
-            core.compile_model(part, "CPU", _settings(hint, threads))
-            for part, hint in zip(parts, hints, strict=True)
-        ]
+        self._model = model
+        self._description = description
+        self._settings = {
+            "precision": precision,
+            "degradation": degradation,
+            "threads": threads,
+            "images": images,
+        }
+        self._told = model.clone()  # Telling and splitting change it.
+        if description.conditioned:
+            _tell(self._told, degradation)
         self._local = threading.local()
         self._lock = threading.Lock()
+        # Not yet: another degradation may be told before anything is restored.
         self._compiled = None
 
     @property
@@ -95,14 +108,15 @@ class OpenVINOEngine:
 
     def told(self, degradation):
         """The same model, conditioned, told another degradation."""
-        return self._again(degradation=degradation)
+        return self._changed(degradation=degradation)
 
-    @property
-    def _parts(self):
-        with self._lock:
-            if self._compiled is None:
-                self._compiled = self._compile()
-            return self._compiled
+    def calibrated(self, images):
+        """The same model; "int8" has its scales from what images show.
+
+        Args:
+            images: float32 `(n, h, w, 1)`, at least one, stretched.
+        """
+        return self._changed(images=images)
 
     def restore(self, lr):
         """Super-resolves `(batch, h, w, 1)` float32; any thread may call it."""
@@ -116,6 +130,29 @@ class OpenVINOEngine:
         both = [maps, features][: len(self._parts[2].inputs)]
         return _infer(tail, *both).data.copy()
 
+    def _changed(self, **settings):
+        settings = {**self._settings, **settings}
+        return OpenVINOEngine(self._model, self._description, **settings)
+
+    @property
+    def _parts(self):
+        with self._lock:
+            if self._compiled is None:
+                self._compiled = self._compile()
+            return self._compiled
+
+    def _compile(self):
+        split = _split(self._told, self._description.architecture["name"])
+        precision, images = self.precision, self._settings["images"]
+        compiled = functools.partial(
+            _compiled, threads=self._settings["threads"]
+        )
+        head = compiled(split[0], "float32")
+        trunk = split[1]
+        if precision == "int8":
+            trunk = openvino_int8.quantized(trunk, head(images)[0])
+        return head, compiled(trunk, precision), compiled(split[2], "float32")
+
 
 def _infer(request, *tensors):
     for index, tensor in enumerate(tensors):
@@ -124,15 +161,22 @@ def _infer(request, *tensors):
     return request.get_output_tensor()
 
 
-def _settings(hint, threads):
-    """Throughput: several tiles at once, each on few threads."""
+def _compiled(part, precision, *, threads):
+    """For throughput: several tiles at once, each on few threads."""
     settings = {
-        "INFERENCE_PRECISION_HINT": hint,
+        "INFERENCE_PRECISION_HINT": _HINTS[precision],
         "PERFORMANCE_HINT": "THROUGHPUT",
     }
     if threads:
         settings["INFERENCE_NUM_THREADS"] = threads
-    return settings
+    try:
+        return openvino_core.core().compile_model(part, "CPU", settings)
+    except RuntimeError as error:
+        raise errors.PredictionError(
+            "OpenVINO cannot compile the network "
+            f"({' '.join(str(error).split())[-200:]}): free some memory, or "
+            "choose --engine=saved_model"
+        ) from None
 
 
 def _split(model, architecture):
@@ -174,9 +218,9 @@ def _of_type(model, name):
     ]
 
 
-def _read(core, folder):
+def _read(folder):
     try:
-        return core.read_model(folder)
+        return openvino_core.core().read_model(folder)
     except RuntimeError as error:
         raise errors.ModelError(
             f"{folder}: OpenVINO cannot read it ({_first_line(error)}); "

@@ -56,8 +56,6 @@ def predict(config: PredictConfig) -> None:
         for job, wanted in zip(found, targets, strict=True):
             try:
                 super_resolve(job.source, wanted, model, options, received)
-            except errors.Interrupted:
-                raise
             except (errors.MarsganError, OSError) as error:
                 if len(found) == 1:
                     raise

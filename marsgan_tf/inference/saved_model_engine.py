@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from marsgan_tf import errors
 from marsgan_tf.inference.conditioned import Conditioned
+from marsgan_tf.plain_paths import PlainFolder
 
 
 class SavedModelEngine(Conditioned):
@@ -84,8 +85,9 @@ class SavedModelEngine(Conditioned):
 
 def _load(folder, precision):
     """A model and its signature of a precision."""
+    plain = PlainFolder(folder)
     try:
-        loaded = tf.saved_model.load(folder)
+        loaded = tf.saved_model.load(plain.path)
         return loaded, loaded.signatures[precision]
     except (OSError, ValueError, LookupError, tf.errors.OpError) as error:
         raise errors.ModelError(

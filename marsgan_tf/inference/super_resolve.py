@@ -15,6 +15,7 @@ from marsgan_tf.imaging.georeference import Georeference
 from marsgan_tf.imaging.stretch import Stretch
 from marsgan_tf.imaging.tiling import Grid, Window, read_with_halo
 from marsgan_tf.inference import (
+    calibration,
     estimation,
     results,
     scan,
@@ -25,6 +26,7 @@ from marsgan_tf.inference import (
     spool_settings,
 )
 from marsgan_tf.inference.consistency import Projection
+from marsgan_tf.inference.grid_choice import choose_grid
 from marsgan_tf.inference.overlap import overlapped
 from marsgan_tf.inference.settings import Model, Options, Targets
 from marsgan_tf.inference.tile_restorer import (
@@ -33,10 +35,6 @@ from marsgan_tf.inference.tile_restorer import (
     TileRestorer,
 )
 from marsgan_tf.progress import Progress
-
-# Larger tiles waste less on their halos; each one in work takes about 2.3 GiB
-# of a network of full size, and 0.4 GiB of one of 8 blocks and 32 maps.
-_LARGEST_TILE_PX, _SMALLEST_TILE_PX = 512, 128
 
 
 def super_resolve(
@@ -84,7 +82,7 @@ def super_resolve(
                 ),
             )
         degradations = _degradations(opened, survey, model, options)
-        engines = _engines(model, degradations)
+        engines = _engines(opened.path, survey, model, degradations)
         projection = None
         if options.project or targets.residual:
             projection = Projection(degradations[0].blur_sigma, SCALE)
@@ -132,34 +130,20 @@ def _degradations(
 
 
 def _engines(
-    model: Model, degradations: Sequence[Degradation]
+    path: str,
+    survey: scan.Survey,
+    model: Model,
+    degradations: Sequence[Degradation],
 ) -> tuple[Any, ...]:
     """One for each plane; those that are told the same are the same."""
-    engines = {model.degradation: model.engine}
+    first = model.engine
+    if first.precision == "int8":
+        first = first.calibrated(calibration.images(path, survey))
+    engines = {model.degradation: first}
     for told in degradations:
         if told not in engines:
-            engines[told] = model.engine.told(told)
+            engines[told] = first.told(told)
     return tuple(engines[told] for told in degradations)
-
-
-def choose_grid(
-    height: int, width: int, halo: int, *, tile: int, concurrency: int
-) -> Grid:
-    """The tiles of an image: large, but not so that threads are idle.
-
-    Args:
-        height: Rows of the image.
-        width: Columns.
-        halo: Around a tile.
-        tile: Its largest side; 0 to choose one.
-        concurrency: Tiles that the engine takes at once.
-    """
-    if tile:
-        return Grid(height, width, tile, halo)
-    grid = Grid(height, width, _LARGEST_TILE_PX, halo)
-    while len(grid) < 2 * concurrency and grid.tile > _SMALLEST_TILE_PX:
-        grid = Grid(height, width, grid.tile // 2, halo)
-    return grid
 
 
 def _predict(

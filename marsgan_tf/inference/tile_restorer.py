@@ -16,7 +16,7 @@ SCALE = 4
 # What the network is shown of the stretched image. The rest, a glint or a
 # dead pixel, goes past it and is added to the answer: otherwise one pixel
 # would ring through its surroundings, or overflow.
-_SHOWN = (-1.0, 2.0)
+SHOWN = (-1.0, 2.0)
 
 _IDENTITY = Stretch(0.0, 1.0)
 
@@ -129,7 +129,7 @@ class TileRestorer:
         stretch = self.survey.stretches[index]
         width = stretch.high - stretch.low
         unit = (plane - stretch.low) / width
-        shown = np.clip(unit, *_SHOWN)
+        shown = np.clip(unit, *SHOWN)
         beyond = unit - shown
         answer, deviation = self._through(
             self.engines[index], shown.astype(np.float32), origin

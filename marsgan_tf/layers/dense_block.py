@@ -21,13 +21,27 @@ def scaled_he_normal(
     )
 
 
+@keras.saving.register_keras_serializable(package="marsgan_tf")
 def leaky_relu(x: Any) -> Any:
-    """LeakyReLU of slope 0.2.
+    """LeakyReLU of slope 0.2; its gradient reads the output alone.
 
-    As a maximum, because TensorFlow's graph optimizer fuses `LeakyRelu` into
-    the convolution before it and then cannot differentiate the result.
+    TensorFlow's own gradient reads the input, which its graph optimizer
+    removes when it fuses convolution, bias and activation: it then fails, and
+    logs an error.
     """
-    return ops.maximum(x, LEAKY_SLOPE * x)
+    return _leaky_relu(x)
+
+
+@ops.custom_gradient
+def _leaky_relu(x):
+    y = ops.leaky_relu(x, LEAKY_SLOPE)
+
+    def gradient(*upstreams, upstream=None):
+        # TensorFlow and JAX pass it by position, PyTorch by name.
+        (upstream,) = upstreams if upstream is None else (upstream,)
+        return ops.where(y > 0, upstream, LEAKY_SLOPE * upstream)
+
+    return y, gradient
 
 
 @keras.saving.register_keras_serializable(package="marsgan_tf")

@@ -1,15 +1,12 @@
 """Generator files: `.keras`, written in one step, read with clear errors."""
 
 import os
-import zipfile
 
-import keras
-
-import marsgan_tf.layers  # noqa: F401  Registers what the files hold.
 from marsgan_tf import errors, staging
-from marsgan_tf.config import ARCHITECTURES
+from marsgan_tf.models import generator_file
 
 _REASON_CHARACTERS = 200
+_EXTENSION = ".keras"
 
 
 def save_generator(generator, path):
@@ -31,26 +28,19 @@ def load_generator(path):
     """
     if not os.path.isfile(path):
         raise errors.ModelError(f"{path}: no such generator file")
+    if not os.fspath(path).endswith(_EXTENSION):
+        raise errors.ModelError(
+            f"{path}: must end in {_EXTENSION}; give the file that training "
+            "wrote"
+        )
     try:
-        generator = keras.models.load_model(path, compile=False)
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        KeyError,
-        NotImplementedError,
-        zipfile.BadZipFile,
-    ) as error:
+        return generator_file.read(path)
+    # Which of them a damaged file raises is up to ZIP, Keras and h5py.
+    except Exception as error:
         raise errors.ModelError(
             f"{path}: no generator file, or a damaged one: copy it again from "
             f"its origin, or train it again ({_reason(error)})"
         ) from None
-    if generator.name not in ARCHITECTURES:
-        raise errors.ModelError(
-            f"{path}: holds a model named {generator.name}, no generator; "
-            "take the generator.keras of a training run"
-        )
-    return generator
 
 
 def _reason(error):

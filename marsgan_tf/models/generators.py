@@ -108,8 +108,9 @@ def esrgan(
     for index in range(2):
         x = keras.layers.UpSampling2D(2, name=f"nearest_{index}")(x)
         x = _convolution(features, seed + 3 + index, f"upconv_{index}")(x)
-        x = leaky_relu(x)
-    x = leaky_relu(_convolution(features, seed + 5, "hr_conv")(x))
+        x = keras.layers.Activation(leaky_relu, name=f"relu_{index}")(x)
+    x = _convolution(features, seed + 5, "hr_conv")(x)
+    x = keras.layers.Activation(leaky_relu, name="hr_relu")(x)
     sr = _last_convolution(seed + 6, "conv_last")(x)
     return keras.Model(lr, sr, name="esrgan")
 

@@ -1,14 +1,24 @@
 """Step-exact checkpoints of everything that a training step changes."""
 
+import contextlib
 import glob
 import os
+import re
 import shutil
 
 import tensorflow as tf
 from absl import logging
 
 from marsgan_tf import errors
+from marsgan_tf.plain_paths import PlainFolder
 from marsgan_tf.training.tensorflow_errors import reason
+
+# What TensorFlow's own list of the checkpoints of a folder says, in each line.
+_LIST = "checkpoint"
+_FIRST = "model_checkpoint_path: "
+_LINE = re.compile(
+    r'(all_)?model_checkpoint_paths?: "ckpt-\d+"|\w+_timestamps?: [-+.e\d]+'
+)
 
 
 class Checkpoints:
@@ -31,8 +41,12 @@ class Checkpoints:
             for name, variables in state.items()
         }
         self._checkpoint = tf.train.Checkpoint(step=self._step, **plain)
+        self._folder = os.fspath(folder)
+        os.makedirs(folder, exist_ok=True)
+        _drop_garbled_list(folder)
+        self._plain = PlainFolder(folder)
         self._manager = tf.train.CheckpointManager(
-            self._checkpoint, folder, max_to_keep=keep
+            self._checkpoint, self._plain.path, max_to_keep=keep
         )
 
     def restore(self):
@@ -56,14 +70,17 @@ class Checkpoints:
                 AssertionError,
                 ValueError,
                 IndexError,  # TensorFlow's word for a file cut short.
+                MemoryError,  # And for a size that is garbled.
                 tf.errors.OpError,
             ) as error:
                 logging.warning(
-                    "%s: cannot be restored (%s)", path, reason(error)
+                    "%s: cannot be restored (%s)",
+                    self._named(path),
+                    reason(error),
                 )
         if paths:
             raise errors.CheckpointError(
-                f"{self._manager.directory}: none of the checkpoints can be "
+                f"{self._folder}: none of the checkpoints can be "
                 "restored; delete the folder to start the stage again"
             )
         return 0
@@ -74,9 +91,7 @@ class Checkpoints:
         By the files themselves: TensorFlow's own list of them may be lost or
         garbled, and must not make a run start over.
         """
-        pattern = os.path.join(
-            glob.escape(self._manager.directory), "ckpt-*.index"
-        )
+        pattern = os.path.join(self._plain.path, "ckpt-*.index")
         paths = [os.path.splitext(path)[0] for path in glob.glob(pattern)]
         steps = {
             path: int(path.rpartition("-")[2])
@@ -96,15 +111,42 @@ class Checkpoints:
         """
         self._step.assign(step)
         try:
-            return self._manager.save(checkpoint_number=step)
+            path = self._manager.save(checkpoint_number=step)
         except tf.errors.OpError as error:
-            folder = self._manager.directory
-            for leftover in glob.glob(
-                os.path.join(glob.escape(folder), "*_temp")
-            ):
+            unfinished = os.path.join(self._plain.path, "*_temp")
+            for leftover in glob.glob(unfinished):
                 shutil.rmtree(leftover, ignore_errors=True)
             raise errors.CheckpointError(
-                f"{folder}: the checkpoint of step {step} cannot be written "
-                f"({reason(error)}); free some space or mend the permissions, "
-                "and give the same command again: it goes on from the last one"
+                f"{self._folder}: the checkpoint of step {step} cannot be "
+                f"written ({reason(error)}); free some space or mend the "
+                "permissions, and give the same command again: it goes on from "
+                "the last one"
             ) from None
+        return self._named(path)
+
+    def _named(self, path):
+        """A checkpoint as users know it."""
+        return os.path.join(self._folder, os.path.basename(path))
+
+
+def _drop_garbled_list(folder):
+    """Removes TensorFlow's list of checkpoints if it is not as it writes it.
+
+    It fails on what is no text, and once there are more than it keeps, it
+    deletes what the list names, wherever that lies. It writes another list.
+    """
+    path = os.path.join(folder, _LIST)
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        is_whole = text.startswith(_FIRST) and all(
+            map(_LINE.fullmatch, text.splitlines())
+        )
+    except FileNotFoundError:
+        return
+    except UnicodeDecodeError:
+        is_whole = False
+    if not is_whole:
+        logging.warning("%s: is damaged, and made again", path)
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(path)

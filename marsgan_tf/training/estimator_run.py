@@ -33,6 +33,7 @@ def run(config):
         OSError: If the output cannot be written.
     """
     manifest = manifests.load(config.dataset)
+    manifests.require_shards(manifest)
     largest = [
         max(manifest.parameters.get(name, [0.0]))
         for name in ("blur_sigma", "noise_sigma")

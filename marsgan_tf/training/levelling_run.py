@@ -36,6 +36,7 @@ def run(config):
             "sub-pixels can be levelled"
         )
     manifest = manifests.load(config.dataset)
+    manifests.require_shards(manifest)
     before = _pattern(generator, manifest, config)
     levelling.shift_subpixels(generator, -before)
     after = _pattern(generator, manifest, config)

@@ -8,6 +8,7 @@ import re
 
 import h5py
 import keras
+import numpy as np
 from keras import ops
 
 from marsgan_tf import errors
@@ -20,6 +21,7 @@ _URL = (
     "https://storage.googleapis.com/tensorflow/keras-applications/vgg19/"
     "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
 )
+_MOST_WEIGHTS = 3 * 3 * 512 * 512  # Of a kernel.
 
 
 class PerceptualLoss:
@@ -133,11 +135,13 @@ def _file_reader(path):
         try:
             with h5py.File(path) as file:
                 if name in file:
-                    return _datasets(file[name])
-        except OSError as error:
+                    return _arrays(file, name)
+        # Which of them a damaged file raises is up to h5py.
+        except Exception as error:
             raise errors.ModelError(
-                f"{path}: no readable VGG19 weights file ({error}); "
-                f"--vgg_weights takes the path of {_URL}"
+                f"{path}: no readable VGG19 weights file "
+                f"({' '.join(str(error).split())}); --vgg_weights takes the "
+                f"path of {_URL}"
             ) from None
         raise errors.ModelError(
             f"{path}: has no weights of {name}; take a complete VGG19 file "
@@ -147,12 +151,30 @@ def _file_reader(path):
     return read
 
 
-def _datasets(group):
+def _arrays(file, name):
     """Kernel and bias below an HDF5 group, the kernel first."""
-    arrays = []
-    group.visititems(
+    found = []
+    _require_own(file, name)
+    file[name].visititems(
         lambda _, item: (
-            arrays.append(item[()]) if isinstance(item, h5py.Dataset) else None
+            found.append(item) if isinstance(item, h5py.Dataset) else None
         )
     )
+    for item in found:
+        _require_plain(item)
+    arrays = [np.asarray(item[()], np.float32) for item in found]
     return sorted(arrays, key=lambda array: -array.ndim)
+
+
+def _require_own(file, name):
+    """Refuses a group that is a link; links below it are not followed."""
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+        raise ValueError(f"{name} is a link")
+
+
+def _require_plain(dataset):
+    """Refuses weights from other files, and endless ones of few bytes."""
+    if dataset.external or dataset.is_virtual:
+        raise ValueError(f"{dataset.name} lies in another file")
+    if dataset.size > _MOST_WEIGHTS:
+        raise ValueError(f"{dataset.name} is larger than any of VGG19's")

@@ -43,6 +43,7 @@ def run(config):
         Interrupted: On SIGTERM or SIGINT, after a checkpoint.
     """
     manifest = manifests.load(config.dataset)
+    manifests.require_shards(manifest)
     _check_dataset(manifest, config)
     tf.random.set_seed(records.GLOBAL_SEED)
     if config.deterministic:
