@@ -8,7 +8,7 @@ medians over interleaved repeats. All datasets must be the same, byte for byte.
 Below the table, how long the paper's 466 scenes would take: computed, not
 tried, from the slower rate that was measured with as many workers as there are
 cores, for scenes of tiled GeoTIFF, and from the decoder's own speed for JPEG
-2000 in one tile (`bench_build_memory --side=16384 --format=jp2`).
+2000 in one tile (`bench_build --formats=jp2 --side=16384 --scenes=1`).
 """
 
 import argparse
@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 
-from benchmarks import bench_build_memory, machine
+from benchmarks import build_scenes, machine
 from pipelines import engine
 
 POOLS = {"local": True, "dask": importlib.util.find_spec("distributed")}
@@ -92,11 +92,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         scenes = os.path.join(folder, "scenes")
         os.makedirs(scenes)
-        for index in range(SCENES):
-            path = os.path.join(scenes, f"ESP_09{index:04d}_1800_RED.tif")
-            bench_build_memory.write_scene(
-                path, SIDE, bench_build_memory.OPTIONS["tif"]
-            )
+        build_scenes.write(
+            [
+                (build_scenes.path(scenes, "tif", index), "tif", SIDE)
+                for index in range(SCENES)
+            ]
+        )
         records, seconds = measure(scenes, folder, arguments.repeats)
     print(machine.describe(("distributed", "numpy")))
     print(f"{SCENES} scenes of {SIDE} px, {records} pairs of {HR_SIZE} px")

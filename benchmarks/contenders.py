@@ -3,16 +3,20 @@
 import dataclasses
 import json
 import os
-import subprocess
 import sys
-import time
+
+from benchmarks import measured
 
 _TORCH = os.path.join(os.path.dirname(__file__), "peers", "torch_marsgan.py")
 _ENGINE_NAMES = {"openvino": "OpenVINO", "saved_model": "TensorFlow"}
 _KINDS = {True: "whole", False: "bare"}
 
 # How PyTorch can compute in a precision.
-WAYS = {"float32": ("float32",), "bfloat16": ("bfloat16", "autocast")}
+WAYS = {
+    "float32": ("float32",),
+    "bfloat16": ("bfloat16", "autocast"),
+    "int8": (),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +69,11 @@ class Program:
     extension: str
     command: tuple[str, ...]
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is the prediction command."""
+        return "marsgan_tf.predict" in self.command
+
 
 @dataclasses.dataclass(frozen=True)
 class Run:
@@ -112,6 +121,19 @@ def bare_openvino(model: str, precision: str, settings: Settings) -> Program:
     return Program(label, precision, False, "npy", command)
 
 
+def bare_onnx(model: str, settings: Settings) -> Program:
+    """The network in ONNX Runtime, whose kernels for CPUs are float32."""
+    command = (
+        *(sys.executable, "-m", "benchmarks.peers.bare_onnx"),
+        f"--model={model}",
+        f"--stretch={settings.stretch}",
+        f"--tile={settings.peer_tile}",
+        f"--threads={settings.threads}",
+    )
+    label = f"{_KINDS[False]}: ONNX Runtime"
+    return Program(label, "float32", False, "npy", command)
+
+
 @dataclasses.dataclass(frozen=True)
 class Torch:
     """The network in PyTorch.
@@ -155,20 +177,8 @@ def run(program: Program, side: int, settings: Settings) -> Run:
     name = f"{program.label} {program.precision} {side}"
     output = settings.path(f"{name}.{program.extension}")
     command = [*program.command, f"--input={source}", f"--output={output}"]
-    log_path = settings.path("log.txt")
-    with open(log_path, "w+", encoding="utf-8") as log:
-        start = time.monotonic()
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=log, text=True
-        )
-        printed = process.stdout.read() if process.stdout else ""
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.monotonic() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            log.seek(0)
-            sys.stderr.write(log.read())
-            raise subprocess.CalledProcessError(process.returncode, command)
+    done = measured.run(command)
+    seconds = done.seconds
     if not program.is_whole:
-        seconds = json.loads(printed.splitlines()[-1])["seconds"]
-    return Run(seconds, usage.ru_maxrss / 2**10, output)
+        seconds = json.loads(done.printed.splitlines()[-1])["seconds"]
+    return Run(seconds, done.peak_mib, output)

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import dataclasses
+import importlib.util
 import multiprocessing
 import os
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import model_choice, network_arrays
+from marsgan_tf import native_output
 
 AS_TRAINED, FOLDED = "as trained", "folded"
 
@@ -20,11 +22,13 @@ class Model:
 
     Attributes:
         folder: Of the export.
-        weights: Files of arrays for peers, by form.
+        weights: Files of arrays for PyTorch, by form.
+        onnx: File for ONNX Runtime; empty where it cannot be had.
     """
 
     folder: str
     weights: dict[str, str]
+    onnx: str
 
 
 def apart(function: Callable, *arguments: Any) -> Any:
@@ -60,15 +64,42 @@ def write_scenes(folder: str, sides: list[int]) -> str:
 def prepare_model(name: str, folder: str, has_peers: bool) -> Model:
     """Exports a model, and its weights for peers where they can be had."""
     exported, path = model_choice.find(name, folder)
-    if not (has_peers and path):
-        return Model(exported, {})
+    if not path:
+        return Model(exported, {}, "")
+    return Model(
+        exported,
+        _torch_weights(path, folder) if has_peers else {},
+        _onnx(path, folder) if has_onnx() else "",
+    )
+
+
+def has_onnx() -> bool:
+    """Whether what converts a network and what runs it are installed."""
+    return all(
+        importlib.util.find_spec(name) for name in ("tf2onnx", "onnxruntime")
+    )
+
+
+def _onnx(path: str, folder: str) -> str:
+    from marsgan_tf.config import ExportConfig
+    from marsgan_tf.deployment import exporting
+
+    output = os.path.join(folder, "network.onnx")
+    with native_output.held_back():
+        exporting.export(
+            ExportConfig(weights=path, output=output, format="onnx")
+        )
+    return output
+
+
+def _torch_weights(path: str, folder: str) -> dict[str, str]:
     from marsgan_tf.deployment import folding
     from marsgan_tf.models import files
 
     generator = files.load_generator(path)
     network = folding.fold(generator)
     if network.is_conditioned:
-        return Model(exported, {})
+        return {}
     arrays = {
         AS_TRAINED: network_arrays.as_trained(generator),
         FOLDED: network_arrays.folded(network),
@@ -76,7 +107,7 @@ def prepare_model(name: str, folder: str, has_peers: bool) -> Model:
     weights = {form: os.path.join(folder, f"{form}.npz") for form in arrays}
     for form, path in weights.items():
         np.savez(path, **arrays[form])
-    return Model(exported, weights)
+    return weights
 
 
 def difference(first: str, second: str, width: float) -> tuple[float, float]:

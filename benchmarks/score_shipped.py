@@ -13,6 +13,7 @@ MSSIM for 8 bits, PIQE and BRISQUE (where its model is installed) of 8 bits.
 import argparse
 import os
 import tempfile
+from typing import Any
 
 import numpy as np
 from absl import logging
@@ -54,6 +55,7 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--scenes", required=True)
     parser.add_argument("--interpolate", type=float, default=1.0)
+    parser.add_argument("--precision", default="auto")
     arguments = parser.parse_args()
     logging.set_verbosity(logging.ERROR)
     print(
@@ -86,12 +88,17 @@ def _score(
     references: list[np.ndarray], sigma: float, arguments: argparse.Namespace
 ) -> np.ndarray:
     """Means over scenes: `(3, 4)`, of the model, bicubic and the reference."""
-    lows = [_to_bytes(degrade.degrade(image, sigma)) for image in references]
-    restored = _predict(lows, arguments)
+    lows = [to_bytes(degrade.degrade(image, sigma)) for image in references]
+    restored = predict(
+        lows,
+        arguments.model,
+        interpolate=arguments.interpolate,
+        precision=arguments.precision,
+    )
     scores = [
         [
             _of_image(image, reference)
-            for image in (sharp, _to_bytes(_bicubic(low)), reference)
+            for image in (sharp, to_bytes(_bicubic(low)), reference)
         ]
         for sharp, low, reference in zip(
             restored, lows, references, strict=True
@@ -100,9 +107,10 @@ def _score(
     return np.mean(scores, axis=0)
 
 
-def _predict(
-    lows: list[np.ndarray], arguments: argparse.Namespace
+def predict(
+    lows: list[np.ndarray], model: str, **settings: Any
 ) -> list[np.ndarray]:
+    """Super-resolves images by the command, all as it does by itself."""
     with tempfile.TemporaryDirectory() as scratch:
         names = [f"scene_{index}" for index in range(len(lows))]
         for name, low in zip(names, lows, strict=True):
@@ -111,8 +119,8 @@ def _predict(
             PredictConfig(
                 input=(f"{scratch}/scene_*.tif",),
                 output_dir=f"{scratch}/out",
-                model=arguments.model,
-                interpolate=arguments.interpolate,
+                model=model,
+                **settings,
             )
         )
         found = []
@@ -126,7 +134,8 @@ def _bicubic(low: np.ndarray) -> np.ndarray:
     return enlarge.enlarge(low.astype(np.float32))
 
 
-def _to_bytes(image: np.ndarray) -> np.ndarray:
+def to_bytes(image: np.ndarray) -> np.ndarray:
+    """Rounds and clips to 8 bits."""
     return np.clip(np.rint(image), 0, 255).astype(np.uint8)
 
 
