@@ -23,7 +23,6 @@ from fault_commands import INPUT, OUTPUT
 from fault_trials import Fault, Trial
 
 _MOMENTS = (0.1, 0.4, 0.7, 0.95)
-_START_S = 0.1  # Python is itself interrupted before a command has begun.
 
 
 # Places that cannot be written to.
@@ -178,10 +177,12 @@ def _signal_at_event(number, share):
 
 def _signal_at_time(number, share):
     def prepare(undisturbed):
-        delay = max(_START_S, share * undisturbed.seconds)
-        timer = threading.Timer(delay, _kill_self, [number])
+        timer = threading.Timer(
+            share * undisturbed.seconds, _kill_self, [number]
+        )
         timer.daemon = True
-        timer.start()
+        # Python is itself interrupted before a command has begun.
+        _at_event(1, timer.start)
 
     return prepare
 

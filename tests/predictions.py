@@ -100,7 +100,7 @@ def start(arguments, code=None, **options):
 
 def finish(process):
     """Waits for a command: its exit status and what it wrote to stderr."""
-    output, text = process.communicate(timeout=120)
+    output, text = process.communicate(timeout=300)
     assert output == ""
     return process.returncode, text
 

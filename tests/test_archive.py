@@ -264,7 +264,7 @@ def stop_after(process, output_dir, count, number):
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.02)
     process.send_signal(number)
-    return process.communicate(timeout=120)[1]
+    return process.communicate(timeout=300)[1]
 
 
 def test_a_second_run_on_a_folder_is_refused(tmp_path, output_dir):
@@ -274,7 +274,7 @@ def test_a_second_run_on_a_folder_is_refused(tmp_path, output_dir):
     output_dir.mkdir()
     with archive_lock.owned(str(output_dir)):
         process = scene_archives.start(listed, output_dir)
-        text = process.communicate(timeout=120)[1]
+        text = process.communicate(timeout=300)[1]
     assert process.returncode == 1
     assert text.count("\n") == 1
     assert f"another archive run, process {os.getpid()} on" in text

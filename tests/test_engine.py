@@ -102,7 +102,7 @@ def is_running(pid):
     return False
 
 
-def wait_for(condition, seconds=20):
+def wait_for(condition, seconds=120):
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
         time.sleep(0.05)
@@ -129,5 +129,5 @@ def test_workers_end_with_their_parent(tmp_path, number):
     )
     wait_for(lambda: len(os.listdir(folder)) == 2)
     process.send_signal(number)
-    assert process.wait(timeout=20) != 0
+    assert process.wait(timeout=120) != 0
     wait_for(lambda: not any(map(is_running, os.listdir(folder))))

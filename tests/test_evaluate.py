@@ -690,7 +690,7 @@ def test_a_signal_leaves_nothing_behind(files, tmp_path, number):
     while running.poll() is None and not list(tmp_path.iterdir()):
         time.sleep(0.01)
     running.send_signal(number)
-    _, told = running.communicate(timeout=60)
+    _, told = running.communicate(timeout=300)
     assert running.returncode == 128 + number
     assert told.splitlines()[-1].startswith("error: ")
     assert "Traceback" not in told

@@ -307,14 +307,14 @@ def test_interrupted_fetch_goes_on(server, tmp_path):
     process = subprocess.Popen(
         command, cwd=ROOT, stderr=subprocess.PIPE, text=True
     )
-    assert server.dribbling.wait(60)
+    assert server.dribbling.wait(300)
     while not sum(
         path.stat().st_size for path in (tmp_path / "got").rglob("*.part")
     ):
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
-    text = process.communicate(timeout=60)[1]
+    text = process.communicate(timeout=300)[1]
     assert process.returncode == 143
     assert text.splitlines()[-1].endswith("the same command continues")
     assert got(tmp_path) is None
