@@ -11,7 +11,6 @@ import gc
 import logging as standard_logging
 import os
 import re
-import signal
 import sys
 import typing
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
-from marsgan_tf import errors
+from marsgan_tf import errors, signals
 
 flags.disclaim_key_flags()  # `--help` then lists them under the entry module.
 
@@ -103,22 +102,30 @@ def _frozen(value: Any) -> Any:
     return tuple(part for text in value for part in _NEXT_NAME.split(text))
 
 
-def launch(config_class: type, run: Callable[[Any], None]) -> NoReturn:
+def launch(
+    config_class: type,
+    run: Callable[[Any], None],
+    *,
+    if_interrupted: str = "interrupted",
+) -> NoReturn:
     """Parses the flags into `config_class`, calls `run`, exits.
 
     Exit status: 0, 1 for a failure, 2 for wrong flags, 128 + n for signal n.
     A failure of the user's making is one line on stderr.
+
+    Args:
+        config_class: A frozen dataclass.
+        run: Does the work.
+        if_interrupted: What a signal's line says, unless `run` collects them.
     """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    # As Ctrl-C, so that what is begun is taken back; a command that goes on
-    # later has handlers of its own.
-    signal.signal(signal.SIGTERM, _interrupt)
+    signals.end_process(if_interrupted)
     try:
         build_config = define(config_class)
         _set_up_logging()
         run(_parse(build_config))
-        _stop_listening()
+        signals.stop_listening()
     except errors.Interrupted as error:
         _exit(str(error), 128 + error.signal_number)
     except errors.MarsganError as error:
@@ -133,9 +140,6 @@ def launch(config_class: type, run: Callable[[Any], None]) -> NoReturn:
             "batches or patches",
             _FAILURE_STATUS,
         )
-    except KeyboardInterrupt as error:
-        number = error.args[0] if error.args else signal.SIGINT
-        _exit("interrupted", 128 + number)
     # Else Python, as it ends, looks for garbage in all that TensorFlow made,
     # for most of a second.
     gc.freeze()
@@ -147,16 +151,6 @@ def _lacks_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or any(
         sign in str(error) for sign in _LACK_OF_MEMORY
     )
-
-
-def _stop_listening() -> None:
-    """A signal from now on ends the process, and interrupts no last line."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)
-
-
-def _interrupt(number: int, frame: Any) -> NoReturn:
-    raise KeyboardInterrupt(number)
 
 
 def _set_up_logging() -> None:
@@ -203,7 +197,7 @@ def _describe_os_error(error: OSError) -> str:
 
 
 def _exit(message: str, status: int) -> NoReturn:
-    _stop_listening()
+    signals.stop_listening()
     line = " ".join(message.split())
     sys.stderr.write(f"error: {line}\n")
     sys.exit(status)

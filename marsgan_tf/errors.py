@@ -48,8 +48,7 @@ class OutOfMemoryError(MarsganError, MemoryError):
 class Interrupted(KeyboardInterrupt):
     """A signal ended a run that can be resumed.
 
-    No `Exception`, for a signal's handler raises it wherever the run is, also
-    within libraries that swallow those (`logging` does).
+    No `Exception`: it is no failure, and what goes on after one ends by it.
 
     Attributes:
         signal_number: The signal, for the exit status `128 + signal_number`.

@@ -1,9 +1,11 @@
 """Names of unfinished files that tell who makes them.
 
 What a killed process leaves is told from what another one is writing, and
-removed by the next that writes in the same folder.
+removed by the next that writes in the same folder. A process that a signal
+ends removes its own (`signals`).
 """
 
+import atexit
 import contextlib
 import functools
 import hashlib
@@ -12,6 +14,7 @@ import re
 import shutil
 import socket
 import uuid
+from collections.abc import Callable
 
 _NAME = re.compile(r"\.partial\.([0-9a-f]{8})-(\d+)-(\d+)\.[0-9a-f]{8}\.")
 
@@ -24,19 +27,28 @@ def temporary_name(path: str) -> str:
     """
     folder, name = os.path.split(path)
     process = os.getpid()
-    _sweep(folder or ".", process)
-    owner = f"{_machine()}-{process}-{_start_of(process)}"
-    hidden = f".partial.{owner}.{uuid.uuid4().hex[:8]}.{name}"
+    _enter(os.path.abspath(folder), process)
+    hidden = f"{_prefix(process)}{uuid.uuid4().hex[:8]}.{name}"
     return os.path.join(folder, hidden)
 
 
 @functools.lru_cache(maxsize=1000)
-def _sweep(folder: str, process: int) -> None:
+def _enter(folder: str, process: int) -> None:
     """Once a folder and process, since an archive's has many files."""
+    _sweep(folder, _is_left)
+    own = _prefix(process)
+    atexit.register(_sweep, folder, lambda name: name.startswith(own))
+
+
+def _sweep(folder: str, is_wanted: Callable[[str], bool]) -> None:
     with contextlib.suppress(OSError):
-        for name in os.listdir(folder):
-            if _is_left(name):
-                _remove(os.path.join(folder, name))
+        for name in filter(is_wanted, os.listdir(folder)):
+            _remove(os.path.join(folder, name))
+
+
+def _prefix(process: int) -> str:
+    """Of the names of a living process."""
+    return f".partial.{_machine()}-{process}-{_start_of(process)}."
 
 
 def _is_left(name: str) -> bool:

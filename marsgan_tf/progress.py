@@ -1,5 +1,6 @@
 """Progress of a long run: a bar on a terminal, plain lines elsewhere."""
 
+import atexit
 import sys
 import time
 from types import TracebackType
@@ -40,6 +41,8 @@ class Progress:
                 desc=label,
                 dynamic_ncols=True,
             )
+            # A signal may end the process before the block does.
+            atexit.register(self._bar.close)
 
     def __enter__(self) -> Self:
         return self
@@ -52,6 +55,7 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.close()
+            atexit.unregister(self._bar.close)
         elif kind is None:
             self._write_line("")
 

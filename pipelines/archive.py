@@ -20,8 +20,8 @@ def run(config: ArchiveConfig) -> None:
     """Super-resolves the scenes that the ledger does not tell of yet.
 
     Raises:
-        MarsganError: If the list, the model or the folder cannot be used,
-            some scenes failed, or the run was interrupted.
+        MarsganError: If the list, the model or the folder cannot be used, or
+            some scenes failed.
     """
     jobs = inputs.jobs(
         inputs=(),
@@ -34,7 +34,6 @@ def run(config: ArchiveConfig) -> None:
     # Bars of workers would write over this process' own.
     os.environ.setdefault("TQDM_DISABLE", "1")
     with (
-        engine.interruptible("interrupted; the same command continues"),
         archive_lock.owned(config.output_dir),
         archive_ledger.opened(config.output_dir) as ledger,
     ):

@@ -26,18 +26,13 @@ def run(config: BuildConfig) -> None:
     """Builds the dataset that `config` describes, or goes on building it.
 
     Raises:
-        MarsganError: If an input cannot be used, the output folder holds
-            another dataset, or the run was interrupted.
+        MarsganError: If an input cannot be used, or the output folder holds
+            another dataset.
     """
     if config.verify:
         _verify(config.output_dir)
         return
     os.environ.setdefault("GDAL_CACHEMAX", _GDAL_CACHE_MEGABYTES)
-    with engine.interruptible("interrupted; the same command continues"):
-        _build(config)
-
-
-def _build(config: BuildConfig) -> None:
     scenes = planning.choose_scenes(config)
     parameters = planning.parameters(config)
     is_complete = functools.partial(

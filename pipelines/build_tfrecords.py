@@ -17,4 +17,8 @@ def run(config: BuildConfig) -> None:
 
 
 if __name__ == "__main__":
-    config_flags.launch(BuildConfig, run)
+    config_flags.launch(
+        BuildConfig,
+        run,
+        if_interrupted="interrupted; the same command continues",
+    )

@@ -4,6 +4,7 @@ A unit is anything that can be pickled; the function must be importable.
 Processes are spawned, not forked: GDAL's threads do not survive a fork.
 """
 
+import atexit
 import collections
 import concurrent.futures
 import contextlib
@@ -13,8 +14,7 @@ import signal
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from types import FrameType
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 from marsgan_tf import errors
 
@@ -69,28 +69,6 @@ def core_count() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-@contextlib.contextmanager
-def interruptible(advice: str) -> Iterator[None]:
-    """Turns SIGINT and SIGTERM into `errors.Interrupted`.
-
-    Args:
-        advice: The error's message.
-    """
-
-    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
-        raise errors.Interrupted(advice, number)
-
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if threading.current_thread() is not threading.main_thread():
-        numbers = []  # Only the main thread may set handlers.
-    previous = {number: signal.signal(number, interrupt) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def _until_killed(
@@ -161,14 +139,22 @@ def _stopped_at_exit(
     pool: concurrent.futures.ProcessPoolExecutor,
 ) -> Iterator[None]:
     """Ends the pool; on an error without waiting for units under way."""
+    # Else the end of this process would wait for them.
+    atexit.register(_end_workers)
     try:
         yield
+        pool.shutdown()
     except BaseException:
-        for child in multiprocessing.active_children():
-            child.terminate()
+        _end_workers()
         pool.shutdown(cancel_futures=True)
         raise
-    pool.shutdown()
+    finally:
+        atexit.unregister(_end_workers)
+
+
+def _end_workers() -> None:
+    for child in multiprocessing.active_children():
+        child.terminate()
 
 
 def _follow_parent() -> None:

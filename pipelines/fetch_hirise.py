@@ -19,4 +19,8 @@ def run(config: FetchConfig) -> None:
 
 
 if __name__ == "__main__":
-    config_flags.launch(FetchConfig, run)
+    config_flags.launch(
+        FetchConfig,
+        run,
+        if_interrupted="interrupted; the same command continues",
+    )

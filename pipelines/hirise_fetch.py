@@ -14,7 +14,7 @@ from collections.abc import Callable
 from absl import logging
 
 from marsgan_tf import errors, progress
-from pipelines import download, engine, hirise, jp2
+from pipelines import download, hirise, jp2
 from pipelines.fetch_hirise_config import FetchConfig
 
 _LABEL_BYTES_MAX = 1 << 20
@@ -34,7 +34,6 @@ def run(
 
     Raises:
         DownloadError: If some could not be had, once all others are done.
-        Interrupted: On SIGINT or SIGTERM.
     """
     identities = [identity.upper() for identity in config.observation_ids]
     if config.observation_list:
@@ -45,13 +44,9 @@ def run(
         config.timeout_s, config.attempts, wait or stop.wait
     )
     failures = []
-    advice = "interrupted; the same command continues"
-    with (
-        engine.interruptible(advice),
-        progress.Progress(
-            len(identities), unit="observations", label="fetching"
-        ) as bar,
-    ):
+    with progress.Progress(
+        len(identities), unit="observations", label="fetching"
+    ) as bar:
         pool = concurrent.futures.ThreadPoolExecutor(config.connections)
         try:
             futures = [

@@ -17,4 +17,8 @@ def run(config: ArchiveConfig) -> None:
 
 
 if __name__ == "__main__":
-    config_flags.launch(ArchiveConfig, run)
+    config_flags.launch(
+        ArchiveConfig,
+        run,
+        if_interrupted="interrupted; the same command continues",
+    )

@@ -8,6 +8,7 @@ import contextlib
 import functools
 import os
 import pathlib
+import random
 import resource
 import shutil
 import signal
@@ -202,6 +203,24 @@ def _of_signal(number):
                 )
 
     return trials
+
+
+def at_random_moments(count, seed):
+    """SIGTERM and SIGINT at moments of which no two runs have the same."""
+    drawn = random.Random(seed)
+
+    def trials(command):
+        for _ in range(count):
+            number = drawn.choice([signal.SIGTERM, signal.SIGINT])
+            share = drawn.uniform(0.0, 1.0)
+            yield Trial(
+                f"{number.name} at {share:.3f} of time",
+                prepare=_signal_at_time(number, share),
+                signal=number,
+                keeps_result=True,
+            )
+
+    return Fault("signal at random", trials)
 
 
 def _of_two(command):

@@ -1,10 +1,11 @@
 """Every command under every fault: how it ends, and what is left.
 
 Run `PYTHONPATH=. python tests/fault_matrix.py --table`; `--command=NAME` and
-`--fault=NAME` choose. A trial holds if the command ends right, or in one line
-that says why, or by the signal that it was sent; if no file under a result's
-name is ever half written; and if the next run, without the fault, ends with
-what an undisturbed one makes, and leaves nothing else behind.
+`--fault=NAME` choose; `--moments=N` sends signals at N random moments instead.
+A trial holds if the command ends right, or in one line that says why, or by
+the signal that it was sent; if no file under a result's name is ever half
+written; and if the next run, without the fault, ends with what an undisturbed
+one makes, and leaves nothing else behind.
 """
 
 import argparse
@@ -251,12 +252,24 @@ def _run_alone(command, folder, environment):
 def run(commands, faults):
     """All trials, in a folder that is removed."""
     forked.load(_LIBRARIES)
-    with tempfile.TemporaryDirectory(prefix="marsgan_faults_") as folder:
+    # No TemporaryDirectory, which forked processes would remove as they end.
+    folder = tempfile.mkdtemp(prefix="marsgan_faults_")
+    try:
         os.chmod(folder, 0o755)
         matrix = Matrix(pathlib.Path(folder))
         for fault in faults:
             for command in commands:
                 yield from matrix.run(command, fault)
+    finally:
+        shutil.rmtree(folder)
+
+
+def _chosen_faults(chosen):
+    if chosen.moments:
+        return [fault_kinds.at_random_moments(chosen.moments, chosen.seed)]
+    every = [fault.name for fault in fault_kinds.FAULTS]
+    wanted = chosen.fault or every
+    return [fault for fault in fault_kinds.FAULTS if fault.name in wanted]
 
 
 def main():
@@ -265,6 +278,8 @@ def main():
     faults = [fault.name for fault in fault_kinds.FAULTS]
     parser.add_argument("--command", action="append", choices=names)
     parser.add_argument("--fault", action="append", choices=faults)
+    parser.add_argument("--moments", type=int, help="signals a command")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--table", action="store_true", help="as Markdown")
     parser.add_argument("--json", action="store_true", help="for programs")
     chosen = parser.parse_args()
@@ -275,11 +290,7 @@ def main():
             for command in fault_commands.COMMANDS
             if command.name in (chosen.command or names)
         ],
-        [
-            fault
-            for fault in fault_kinds.FAULTS
-            if fault.name in (chosen.fault or faults)
-        ],
+        _chosen_faults(chosen),
     ):
         ends.append(end)
         if not chosen.json:

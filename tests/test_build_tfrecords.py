@@ -298,13 +298,13 @@ def test_interrupted_build_goes_on_with_the_scenes_that_lack(
 
     def build_some(unit):
         if len(done) == 4:
-            signal.raise_signal(signal.SIGTERM)
+            raise KeyboardInterrupt
         done.append(unit.path)
         return original(unit)
 
     original = parts.build
     monkeypatch.setattr(parts, "build", build_some)
-    with pytest.raises(errors.Interrupted, match="same command continues"):
+    with pytest.raises(KeyboardInterrupt):
         run(images, tmp_path, **settings)
     first, done[:] = done[:], []
     run(images, tmp_path, **settings)
@@ -317,11 +317,11 @@ def test_parts_that_an_interrupted_build_left_are_removed(
     images, tmp_path, monkeypatch
 ):
     def end(path, **options):
-        signal.raise_signal(signal.SIGINT)
+        raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(build.shutil, "rmtree", end)
-        with pytest.raises(errors.Interrupted):
+        with pytest.raises(KeyboardInterrupt):
             run(images, tmp_path)
     assert (tmp_path / "manifest.json").exists()
     assert any(path.is_dir() for path in tmp_path.iterdir())

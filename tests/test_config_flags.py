@@ -108,7 +108,7 @@ def test_later_lines_of_flagfiles_win(tmp_path):
         ("raise errors.RasterError('a.tif: is empty')", 1, "a.tif: is empty"),
         ("raise errors.ModelError('two\\nlines')", 1, "two lines"),
         ("raise errors.Interrupted('saved', signal.SIGTERM)", 143, "saved"),
-        ("raise KeyboardInterrupt", 130, "interrupted"),
+        ("os.kill(os.getpid(), signal.SIGINT)", 130, "interrupted"),
         ("os.kill(os.getpid(), signal.SIGTERM)", 143, "interrupted"),
         ("b'a' * 2**62", 1, "the memory does not suffice"),
         (
@@ -128,7 +128,7 @@ def test_failures_are_one_line_with_their_status(body, status, message):
     assert message in done.stderr
 
 
-@pytest.mark.parametrize("body", ["pass", "raise KeyboardInterrupt"])
+@pytest.mark.parametrize("body", ["pass", "raise errors.Interrupted('', 15)"])
 def test_a_signal_at_the_very_end_adds_no_traceback(body):
     late = "atexit.register(signal.raise_signal, signal.SIGINT)"
     done = call(f"import atexit; {late}; {body}")

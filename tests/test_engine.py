@@ -1,6 +1,4 @@
 import contextlib
-import io
-import logging
 import os
 import signal
 import subprocess
@@ -58,40 +56,15 @@ def test_a_process_that_dies_once_loses_nothing(tmp_path):
     assert outcomes == {number: number for number in range(6)}
 
 
-def test_signals_become_interrupted():
-    handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
-    with pytest.raises(errors.Interrupted, match="go on") as caught:
-        with engine.interruptible("go on"):
-            signal.raise_signal(signal.SIGTERM)
-    assert caught.value.signal_number == signal.SIGTERM
-    assert handlers == [
-        signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)
-    ]
-
-
-class Interrupting(io.StringIO):
-    """A signal arrives in the middle of a line that is logged."""
-
-    def write(self, text):
-        signal.raise_signal(signal.SIGINT)
-
-
-def test_no_library_swallows_a_signal():
-    # `logging` swallows every `Exception` of a handler's.
-    handler = logging.StreamHandler(Interrupting())
-    record = logging.makeLogRecord({"msg": "a line"})
-    with pytest.raises(errors.Interrupted), engine.interruptible("go on"):
-        handler.emit(record)
-
-
 SCRIPT = """
     import sys
     sys.path[:0] = [{tests!r}]
     import test_engine
+    from marsgan_tf import signals
     from pipelines import engine
     if __name__ == "__main__":
-        with engine.interruptible("go on"):
-            list(engine.run_units([{folder!r}] * 2, test_engine.sleep_long, 2))
+        signals.end_process("go on")
+        list(engine.run_units([{folder!r}] * 2, test_engine.sleep_long, 2))
 """
 
 
@@ -125,9 +98,12 @@ def test_workers_end_with_their_parent(tmp_path, number):
     process = subprocess.Popen(
         [sys.executable, str(script)],
         env={**os.environ, "PYTHONPATH": root},
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     wait_for(lambda: len(os.listdir(folder)) == 2)
     process.send_signal(number)
-    assert process.wait(timeout=120) != 0
+    _, told = process.communicate(timeout=120)
+    if number != signal.SIGKILL:
+        assert (process.returncode, told) == (128 + number, "error: go on\n")
     wait_for(lambda: not any(map(is_running, os.listdir(folder))))

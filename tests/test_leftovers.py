@@ -35,7 +35,7 @@ def writer(tmp_path, request):
 
 
 def write(folder):
-    leftovers._sweep.cache_clear()  # As a new process would.
+    leftovers._enter.cache_clear()  # As a new process would.
     with staging.staged(str(folder / "b.txt")) as path:
         with open(path, "w") as file:
             file.write("whole")

@@ -18,7 +18,7 @@ import tiny_runs
 import vgg
 
 from marsgan_tf import config as configs
-from marsgan_tf import errors, signals
+from marsgan_tf import errors
 from marsgan_tf.dataset import manifest
 from marsgan_tf.training import loop, run
 
@@ -247,15 +247,6 @@ def test_sigterm_saves_and_a_new_run_goes_on(
     assert caught.value.signal_number == signal.SIGTERM
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     assert_same_file(run.run(config), whole)
-
-
-def test_a_second_signal_ends_at_once():
-    with pytest.raises(KeyboardInterrupt), signals.collected() as received:
-        os.kill(os.getpid(), signal.SIGINT)
-        while not received:
-            time.sleep(0.01)
-        os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(1)
 
 
 def test_begun_stage_with_other_settings_is_refused(

@@ -1,0 +1,124 @@
+"""How signals end commands, each in a process of its own."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from marsgan_tf import signals
+
+ROOT = pathlib.Path(__file__).parent.parent
+NUMBERS = (signal.SIGINT, signal.SIGTERM)
+START = """
+import atexit, os, signal, sys, threading, time
+from marsgan_tf import native_output, signals, staging
+number = int(sys.argv[1])
+signals.end_process("go on")
+"""
+
+
+def call(body, number, **options):
+    return subprocess.run(
+        [sys.executable, "-c", START + textwrap.dedent(body), str(int(number))],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        **options,
+    )
+
+
+def assert_ended(done, number):
+    assert (done.returncode, done.stderr) == (128 + number, "error: go on\n")
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_what_is_begun_is_taken_back(tmp_path, number):
+    body = """
+    with staging.staged("a.txt") as name, staging.staged_folder("b") as folder:
+        open(name, "w").close()
+        open(os.path.join(folder, "c.txt"), "w").close()
+        print(len(os.listdir()))
+        sys.stdout.flush()
+        signal.raise_signal(number)
+        time.sleep(60)
+    """
+    done = call(body, number, cwd=tmp_path)
+    assert_ended(done, number)
+    assert done.stdout == "2\n"
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        # Python drops what is raised in a destructor, and logs it.
+        """
+        class Dying:
+            def __del__(self):
+                signal.raise_signal(number)
+        Dying()
+        """,
+        # So does `logging`, of a handler.
+        """
+        import io, logging
+        class Stream(io.StringIO):
+            def write(self, text):
+                signal.raise_signal(number)
+        handler = logging.StreamHandler(Stream())
+        handler.emit(logging.makeLogRecord({"msg": "a line"}))
+        """,
+        """
+        try:
+            signal.raise_signal(number)
+        except BaseException:
+            raise SystemError("bad argument") from None
+        """,
+        # stderr is elsewhere.
+        """
+        with native_output.held_back():
+            signal.raise_signal(number)
+        """,
+    ],
+    ids=["destructor", "logging", "replaced", "held back"],
+)
+def test_no_library_swallows_a_signal(body):
+    for number in NUMBERS:
+        assert_ended(call(body, number), number)
+
+
+def test_a_second_signal_ends_at_once():
+    body = """
+    atexit.register(time.sleep, 60)
+    atexit.register(signal.raise_signal, number)
+    signal.raise_signal(number)
+    """
+    done = call(body, signal.SIGINT)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
+
+
+def test_what_waits_for_ever_is_not_waited_for():
+    body = """
+    signals._SECONDS_TO_END = 0.2
+    lock = threading.Lock()
+    atexit.register(lock.acquire)
+    with lock:
+        signal.raise_signal(number)
+    """
+    assert_ended(call(body, signal.SIGTERM), signal.SIGTERM)
+
+
+def test_collected_signals_are_told_and_the_next_is_as_before():
+    before = [signal.getsignal(number) for number in NUMBERS]
+    with signals.collected() as received:
+        assert received == []
+        signal.raise_signal(signal.SIGTERM)
+        assert received == [signal.SIGTERM]
+        assert [signal.getsignal(number) for number in NUMBERS] == before
+        with pytest.raises(KeyboardInterrupt):  # Python's own.
+            signal.raise_signal(signal.SIGINT)
+    assert [signal.getsignal(number) for number in NUMBERS] == before
