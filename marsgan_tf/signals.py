@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
+from typing import Any
 
 _NUMBERS = (signal.SIGTERM, signal.SIGINT)
 _SECONDS_TO_END = 20.0
@@ -26,20 +27,36 @@ def collected() -> Iterator[list[int]]:
     A second signal acts as if nothing were collected.
     """
     received: list[int] = []
+    previous = _handlers()
 
     def handle(number: int, frame: FrameType | None) -> None:
         received.append(number)
-        restore()
+        _set(previous)
 
-    def restore() -> None:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-    previous = {number: signal.signal(number, handle) for number in _NUMBERS}
+    _set(dict.fromkeys(_NUMBERS, handle))
     try:
         yield received
     finally:
-        restore()
+        _set(previous)
+
+
+@contextlib.contextmanager
+def kept() -> Iterator[None]:
+    """Keeps what is done at a signal, whatever the block sets."""
+    previous = _handlers()
+    try:
+        yield
+    finally:
+        _set(previous)
+
+
+def _handlers() -> dict[int, Any]:
+    return {number: signal.getsignal(number) for number in _NUMBERS}
+
+
+def _set(handlers: dict[int, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 def end_process(message: str) -> None:
@@ -69,11 +86,9 @@ def end_process(message: str) -> None:
         atexit._run_exitfuncs()
         leave(number)
 
-    for number in _NUMBERS:
-        signal.signal(number, end)
+    _set(dict.fromkeys(_NUMBERS, end))
 
 
 def stop_listening() -> None:
     """A signal from now on ends the process, and says nothing."""
-    for number in _NUMBERS:
-        signal.signal(number, signal.SIG_DFL)
+    _set(dict.fromkeys(_NUMBERS, signal.SIG_DFL))

@@ -1,8 +1,10 @@
 """A Dask cluster whose workers are SLURM jobs."""
 
-import dask_jobqueue
-
+from marsgan_tf import signals
 from pipelines.pool_config import PoolConfig
+
+with signals.kept():  # It has Ctrl-C end in `sys.exit()`.
+    import dask_jobqueue
 
 _LOGS = "slurm-logs"
 

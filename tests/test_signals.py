@@ -83,8 +83,13 @@ def test_what_is_begun_is_taken_back(tmp_path, number):
         with native_output.held_back():
             signal.raise_signal(number)
         """,
+        # dask-jobqueue sets a handler when it is imported.
+        """
+        from pipelines import slurm
+        signal.raise_signal(number)
+        """,
     ],
-    ids=["destructor", "logging", "replaced", "held back"],
+    ids=["destructor", "logging", "replaced", "held back", "another handler"],
 )
 def test_no_library_swallows_a_signal(body):
     for number in NUMBERS:
@@ -112,13 +117,33 @@ def test_what_waits_for_ever_is_not_waited_for():
     assert_ended(call(body, signal.SIGTERM), signal.SIGTERM)
 
 
-def test_collected_signals_are_told_and_the_next_is_as_before():
-    before = [signal.getsignal(number) for number in NUMBERS]
+@pytest.fixture
+def heard():
+    """Signals that come to handlers which are set before."""
+    numbers = []
+    before = {
+        number: signal.signal(number, lambda number, _: numbers.append(number))
+        for number in NUMBERS
+    }
+    yield numbers
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_collected_signals_are_told_and_the_next_is_as_before(heard):
     with signals.collected() as received:
-        assert received == []
+        assert (received, heard) == ([], [])
         signal.raise_signal(signal.SIGTERM)
-        assert received == [signal.SIGTERM]
-        assert [signal.getsignal(number) for number in NUMBERS] == before
-        with pytest.raises(KeyboardInterrupt):  # Python's own.
-            signal.raise_signal(signal.SIGINT)
-    assert [signal.getsignal(number) for number in NUMBERS] == before
+        assert (received, heard) == ([signal.SIGTERM], [])
+        signal.raise_signal(signal.SIGINT)
+        assert (received, heard) == ([signal.SIGTERM], [signal.SIGINT])
+    signal.raise_signal(signal.SIGTERM)
+    assert received == [signal.SIGTERM]
+    assert heard == [signal.SIGINT, signal.SIGTERM]
+
+
+def test_handlers_are_kept(heard):
+    with signals.kept():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.raise_signal(signal.SIGINT)
+    assert heard == [signal.SIGINT]
