@@ -28,10 +28,8 @@ from marsgan_tf.imaging import (
     georeference,
     raster_checks,
     raster_layout,
+    raster_masks,
 )
-
-# Their masks only stand for values.
-_MASKS_OF_VALUES = ("ISIS3", "PDS4")
 
 # ISIS marks null, low and high saturation by values of their own, of which
 # GDAL reports null alone: dtype -> (lowest, highest) valid value.
@@ -100,7 +98,7 @@ class RasterReader:
         self.nodata = (
             _nodata(dataset, first, self.dtype) if heeds_nodata else None
         )
-        self.has_mask = _has_mask(dataset)
+        self.has_mask = raster_masks.has_mask(dataset)
         self.georeference: georeference.Georeference = gdal_georeference.read(
             dataset
         )
@@ -118,8 +116,8 @@ class RasterReader:
         block = dataset.block_shapes[first]
         self.block_height: int = min(block[0], self.height)
         self.block_width: int = min(block[1], self.width)
-        self._has_masks = not _is_all_valid(dataset) and (
-            heeds_nodata or not _masks_are_of_values(dataset)
+        self._has_masks = not raster_masks.is_all_valid(dataset) and (
+            heeds_nodata or not raster_masks.masks_are_of_values(dataset)
         )
         self.decoded_pixel_bytes: int = dataset.count * (
             self.dtype.itemsize + self._has_masks
@@ -378,30 +376,6 @@ def _files(dataset: Any) -> tuple[str, ...]:
         for name in dataset.files
         if os.path.isfile(name) and not name.endswith(_BESIDES_PIXELS)
     )
-
-
-def _has_mask(dataset: Any) -> bool:
-    if "alpha" in raster_checks.colour_names(dataset):
-        return True
-    if dataset.driver in _MASKS_OF_VALUES:
-        return False
-    # A mask of each band by itself sets no flag.
-    flags = {flag.name for flag in dataset.mask_flag_enums[0]}
-    return not flags or "per_dataset" in flags
-
-
-def _is_all_valid(dataset: Any) -> bool:
-    """Whether no band has a mask of any kind."""
-    return all(
-        [flag.name for flag in flags] == ["all_valid"]
-        for flags in dataset.mask_flag_enums
-    )
-
-
-def _masks_are_of_values(dataset: Any) -> bool:
-    """Whether masks stand for the no-data value, and for nothing else."""
-    flags = {flag.name for flag in dataset.mask_flag_enums[0]}
-    return "nodata" in flags or dataset.driver in _MASKS_OF_VALUES
 
 
 def _is_compressed(dataset: Any) -> bool:
