@@ -241,6 +241,7 @@ def _append(answer: Any, part: _Part, manners: Manners) -> None:
     with open(part.path, "ab") as file:
         while chunk := _read(answer):
             file.write(chunk)
+            file.flush()  # What has come is kept, however this ends.
             if file.tell() > (part.total or 0):
                 part.discard()
                 raise _Failure("more came than was promised")

@@ -8,6 +8,8 @@ import pytest
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # As in commands.
 os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
+# gRPC goes through a proxy to this machine too.
+os.environ["no_proxy"] = "localhost,127.0.0.1"
 
 
 @pytest.fixture(autouse=True)

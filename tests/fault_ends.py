@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import os
 
 import fault_commands
 
@@ -128,9 +129,11 @@ def difference(found, expected):
 
 
 def contents(folder):
-    """Every file below a folder with its bytes, and every folder."""
+    """Every file below a folder with its bytes, where they may be read."""
     return {
-        path.relative_to(folder): path.is_file() and path.read_bytes()
+        path.relative_to(folder): path.is_file()
+        and os.access(path, os.R_OK)
+        and path.read_bytes()
         for path in folder.rglob("*")
     }
 

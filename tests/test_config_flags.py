@@ -112,7 +112,7 @@ def test_later_lines_of_flagfiles_win(tmp_path):
         ("os.kill(os.getpid(), signal.SIGTERM)", 143, "interrupted"),
         ("b'a' * 2**62", 1, "the memory does not suffice"),
         (
-            "threading.stack_size(2**46); threading.Thread().start()",
+            "threading.stack_size(2**60); threading.Thread().start()",
             1,
             "the memory does not suffice",
         ),

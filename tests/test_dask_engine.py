@@ -113,6 +113,7 @@ def job_script(**options):
         return cluster.job_script().splitlines()
 
 
+@pytest.mark.filterwarnings("ignore:Couldn't detect:RuntimeWarning")  # Offline.
 def test_job_of_one_unit_a_core(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lines = job_script(is_threaded=False, needs_gpu=False)
@@ -129,6 +130,7 @@ def test_job_of_one_unit_a_core(tmp_path, monkeypatch):
     assert "GPU" not in "".join(lines)
 
 
+@pytest.mark.filterwarnings("ignore:Couldn't detect:RuntimeWarning")  # Offline.
 def test_job_of_one_unit_and_a_gpu(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lines = job_script(is_threaded=True, needs_gpu=True)

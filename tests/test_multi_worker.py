@@ -1,9 +1,11 @@
 """Several processes on this machine, each a worker, against one."""
 
+import contextlib
 import dataclasses
 import json
 import os
 import pathlib
+import random
 import signal
 import socket
 import subprocess
@@ -55,13 +57,13 @@ def as_flags(options):
 
 
 def free_addresses(count):
-    """Each socket is open until all have a port of their own."""
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("localhost", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
+    """Below the ports that systems give away, until the workers take them."""
+    ports = set()
+    while len(ports) < count:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.bind(("localhost", port))
+            ports.add(port)
     return [f"localhost:{port}" for port in ports]
 
 
@@ -110,7 +112,11 @@ def train(folder, shared, count, *, signals=None, options=None):
                 text=True,
             )
         )
-    texts = [process.communicate()[1] for process in processes]
+    try:
+        texts = [p.communicate(timeout=600)[1] for p in processes]
+    finally:
+        for process in processes:
+            process.kill()  # If they wait for each other for ever.
     return [
         (process.returncode, text)
         for process, text in zip(processes, texts, strict=True)

@@ -1,3 +1,4 @@
+import concurrent.futures
 import itertools
 import threading
 import time
@@ -134,7 +135,7 @@ def test_an_error_of_the_caller_ends_everything():
     assert not own_threads()
 
 
-def test_what_waits_is_not_begun_once_the_caller_stops():
+def test_what_waits_is_not_begun_once_the_caller_stops(monkeypatch):
     in_hand, held = threading.Event(), threading.Event()
     computed = []
 
@@ -147,8 +148,16 @@ def test_what_waits_is_not_begun_once_the_caller_stops():
     results = overlapped(range(100), same, compute, workers=1)
     assert next(results) == (0, None)
     assert in_hand.wait(TIMEOUT_S)
-    threading.Timer(0.05, held.set).start()  # While `close` waits for it.
-    results.close()
+    with monkeypatch.context() as patch:
+        pool = concurrent.futures.ThreadPoolExecutor
+        shutdown = pool.shutdown
+
+        def release_and_wait(self):
+            held.set()
+            shutdown(self)
+
+        patch.setattr(pool, "shutdown", release_and_wait)
+        results.close()
     assert computed == [0, 1]
     assert not own_threads()
 
