@@ -6,12 +6,13 @@ it is said why that cannot be trusted.
 """
 
 from marsgan_tf import config as configs
-from marsgan_tf import config_flags
+from marsgan_tf import config_flags, signals
 
 
 def main(config: configs.CoregisterConfig) -> None:
     """Writes the registered raster, its map and its figure."""
-    from marsgan_tf.assessment import registration_run
+    with signals.deferred():  # Matplotlib may lock its list of fonts.
+        from marsgan_tf.assessment import registration_run
 
     registration_run.coregister(config)
 

@@ -5,12 +5,13 @@ swipe viewer.
 """
 
 from marsgan_tf import config as configs
-from marsgan_tf import config_flags
+from marsgan_tf import config_flags, signals
 
 
 def main(config: configs.EvaluateConfig) -> None:
     """Writes the report."""
-    from marsgan_tf.assessment import evaluating
+    with signals.deferred():  # Matplotlib may lock its list of fonts.
+        from marsgan_tf.assessment import evaluating
 
     evaluating.evaluate(config)
 

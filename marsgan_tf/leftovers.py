@@ -61,7 +61,11 @@ def _is_left(name: str) -> bool:
 
 def _remove(path: str) -> None:
     if os.path.isdir(path) and not os.path.islink(path):
-        shutil.rmtree(path, ignore_errors=True)
+        # Threads that still write there find it no more.
+        gone = f"{path}.gone"
+        with contextlib.suppress(OSError):
+            os.rename(path, gone)
+        shutil.rmtree(gone, ignore_errors=True)
     else:
         with contextlib.suppress(OSError):
             os.remove(path)

@@ -7,6 +7,8 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
+from marsgan_tf import signals
+
 
 @contextlib.contextmanager
 def held_back() -> Iterator[None]:
@@ -19,7 +21,8 @@ def held_back() -> Iterator[None]:
     sys.stderr.flush()
     stderr = sys.stderr.fileno()
     visible = os.dup(stderr)
-    with tempfile.TemporaryFile() as held:
+    # A library that is interrupted as it loads may leave a lock behind.
+    with signals.deferred(), tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), stderr)
         try:
             yield

@@ -9,6 +9,7 @@ https://docs.python.org/3/library/signal.html#note-on-signal-handlers-and-except
 import atexit
 import contextlib
 import os
+import select
 import signal
 import sys
 import threading
@@ -41,6 +42,21 @@ def collected() -> Iterator[list[int]]:
 
 
 @contextlib.contextmanager
+def deferred() -> Iterator[None]:
+    """Lets a signal wait for the end of a block that must not end midway.
+
+    So is what a library would take back itself, and what takes two steps.
+    """
+    received: list[int] = []
+    try:
+        with collected() as received:
+            yield
+    finally:
+        if received:
+            signal.raise_signal(received[0])
+
+
+@contextlib.contextmanager
 def kept() -> Iterator[None]:
     """Keeps what is done at a signal, whatever the block sets."""
     previous = _handlers()
@@ -55,6 +71,8 @@ def _handlers() -> dict[int, Any]:
 
 
 def _set(handlers: dict[int, Any]) -> None:
+    if threading.current_thread() is not threading.main_thread():
+        return  # No other may, and none hears them.
     for number, handler in handlers.items():
         signal.signal(number, handler)
 
@@ -70,23 +88,34 @@ def end_process(message: str) -> None:
         message: The line, behind `error: `.
     """
     # Its number may mean something else when it comes (`native_output`).
-    stderr = os.dup(sys.stderr.fileno())
+    stderr = os.dup(sys.stderr.fileno()) if sys.stderr else None
 
     def leave(number: int) -> None:
-        os.write(stderr, f"error: {message}\n".encode())
-        os._exit(128 + number)
+        try:
+            if stderr is not None and _is_read(stderr):
+                os.write(stderr, f"error: {message}\n".encode())
+        finally:
+            os._exit(128 + number)
 
     def end(number: int, frame: FrameType | None) -> None:
-        stop_listening()
-        # What is registered may wait for a lock that the process holds.
-        late = threading.Timer(_SECONDS_TO_END, leave, [number])
-        late.daemon = True
-        with contextlib.suppress(RuntimeError):  # No memory for a thread.
+        try:
+            stop_listening()
+            # What is registered may wait for a lock that the process holds.
+            late = threading.Timer(_SECONDS_TO_END, leave, [number])
+            late.daemon = True
             late.start()
-        atexit._run_exitfuncs()
-        leave(number)
+            atexit._run_exitfuncs()
+        finally:
+            leave(number)
 
     _set(dict.fromkeys(_NUMBERS, end))
+
+
+def _is_read(pipe: int) -> bool:
+    """Whether what is written there soon goes somewhere."""
+    if sys.platform == "win32":
+        return True  # It cannot be asked there.
+    return bool(select.select([], [pipe], [], 1.0)[1])
 
 
 def stop_listening() -> None:

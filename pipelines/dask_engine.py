@@ -51,7 +51,9 @@ def opened(
             # Unlike `scale`, this replaces jobs that end.
             target.adapt(minimum_jobs=workers, maximum_jobs=workers)
         elif not target:
-            target = stack.enter_context(_local_cluster(workers, needs_gpu))
+            with engine.unheard():
+                cluster = _local_cluster(workers, needs_gpu)
+            target = stack.enter_context(cluster)
         client = stack.enter_context(_connected(target))
         logging.info("Dask dashboard: %s", client.dashboard_link)
         resources = _GPU if needs_gpu else {}

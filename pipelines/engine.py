@@ -16,7 +16,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
-from marsgan_tf import errors
+from marsgan_tf import errors, signals
 
 U = TypeVar("U")
 R = TypeVar("R")
@@ -71,6 +71,20 @@ def core_count() -> int:
     return os.cpu_count() or 1
 
 
+@contextlib.contextmanager
+def unheard() -> Iterator[None]:
+    """Starts processes that never hear Ctrl-C, and are started whole."""
+    with signals.deferred():
+        if not hasattr(signal, "pthread_sigmask"):
+            yield
+            return
+        held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, held)
+
+
 def _until_killed(
     units: Sequence[U],
     function: Callable[[U], R],
@@ -95,7 +109,8 @@ def _until_killed(
             while waiting and not lost and len(running) <= workers:
                 index = waiting.popleft()
                 try:
-                    future = pool.submit(outcome, function, units[index])
+                    with unheard():
+                        future = pool.submit(outcome, function, units[index])
                 except BrokenProcessPool:
                     lost.append(index)
                     break
@@ -115,7 +130,9 @@ def _alone(unit: U, function: Callable[[U], R]) -> R | errors.MarsganError:
     """Works on a unit in a process where no other can be to blame."""
     with _pool(1) as pool:
         try:
-            return pool.submit(outcome, function, unit).result()
+            with unheard():
+                future = pool.submit(outcome, function, unit)
+            return future.result()
         except BrokenProcessPool:
             return errors.WorkerKilledError(
                 f"{unit}: its process was killed twice, most likely for want "

@@ -9,8 +9,10 @@ side by side. Run it in the root of the repository. What exists is not made
 again.
 """
 
+import contextlib
 import os
 import shlex
+import signal
 import subprocess
 import sys
 
@@ -18,12 +20,13 @@ import affine
 import numpy as np
 from absl import logging
 
-from marsgan_tf import config_flags, errors, native_output, progress
+from marsgan_tf import config_flags, errors, native_output, progress, signals
 from pipelines.quickstart_config import QuickstartConfig
 
 _FLAGFILE = "quickstart.flags"
 _FINE, _COARSE = "strip_1m.tif", "strip.tif"
 _SCALE = 4
+_SECONDS_BETWEEN_LOOKS = 0.2
 _BLUR_SIGMA = 1.6  # The builder's default, which the generator learns.
 
 
@@ -121,9 +124,25 @@ def _write_strip(folder: str, config: QuickstartConfig) -> None:
 def _call(module: str, *arguments: str) -> None:
     """Shows a command and runs it; ends as it ended."""
     logging.info("$ python -m %s %s", module, shlex.join(arguments))
-    done = subprocess.run([sys.executable, "-m", module, *arguments])
-    if done.returncode:
-        raise SystemExit(done.returncode)
+    with signals.collected() as received:
+        child = subprocess.Popen([sys.executable, "-m", module, *arguments])
+        while _is_running(child) and not received:
+            pass
+        if signal.SIGTERM in received:  # A terminal sends SIGINT to both.
+            child.terminate()
+        status = child.wait()
+    if received and not status:
+        raise errors.Interrupted(
+            "interrupted; the same command continues", received[0]
+        )
+    if status:
+        raise SystemExit(128 - status if status < 0 else status)
+
+
+def _is_running(child: subprocess.Popen) -> bool:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(_SECONDS_BETWEEN_LOOKS)
+    return child.returncode is None
 
 
 if __name__ == "__main__":

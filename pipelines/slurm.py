@@ -3,7 +3,8 @@
 from marsgan_tf import signals
 from pipelines.pool_config import PoolConfig
 
-with signals.kept():  # It has Ctrl-C end in `sys.exit()`.
+# It has Ctrl-C end in `sys.exit()`.
+with signals.deferred(), signals.kept():
     import dask_jobqueue
 
 _LOGS = "slurm-logs"

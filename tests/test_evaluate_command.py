@@ -75,6 +75,30 @@ def test_a_report_comes_back_where_the_new_one_cannot_be_named(
     assert os.listdir(tmp_path) == ["out"]
 
 
+def test_a_signal_waits_until_the_report_is_there(tmp_path, monkeypatch):
+    seen = []
+    before = signal.signal(
+        signal.SIGTERM, lambda *_: seen.append(os.listdir(path))
+    )
+    path = tmp_path / "report"
+    path.mkdir()
+    (path / "old").touch()
+    rename = os.rename
+
+    def signalled(source, target):
+        rename(source, target)
+        if source == str(path):
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(os, "rename", signalled)
+    try:
+        with report_folder.replaced(str(path)) as folder:
+            pathlib.Path(folder, "new").touch()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert seen == [["new"]]
+
+
 def test_images_without_any_data_are_told(files, tmp_path):
     empty = rasters.write_geotiff(
         tmp_path / "empty.tif",

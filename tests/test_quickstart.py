@@ -5,6 +5,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -70,3 +71,36 @@ def test_outside_of_the_repository_it_says_where_to_run(tmp_path):
     assert "quickstart.flags" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+SLOW = """
+import pathlib, signal, sys, time
+name = sys.argv[1]
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+pathlib.Path(name).touch()
+time.sleep(300)
+"""
+CALLING = """
+from marsgan_tf import signals
+from pipelines import quickstart
+signals.end_process("too early")
+quickstart._call("slow", "began")
+"""
+
+
+def test_it_ends_as_what_it_calls(tmp_path):
+    (tmp_path / "slow.py").write_text(SLOW)
+    process = subprocess.Popen(
+        [sys.executable, "-c", CALLING],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not (tmp_path / "began").exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    process.terminate()
+    _, text = process.communicate(timeout=250)
+    assert process.returncode == 7
+    assert "too early" not in text

@@ -1,11 +1,14 @@
 """How signals end commands, each in a process of its own."""
 
+import concurrent.futures
+import contextlib
 import os
 import pathlib
 import signal
 import subprocess
 import sys
 import textwrap
+import time
 
 import pytest
 
@@ -96,6 +99,52 @@ def test_no_library_swallows_a_signal(body):
         assert_ended(call(body, number), number)
 
 
+@pytest.mark.parametrize("is_full", [False, True])
+def test_it_ends_where_nobody_reads_the_line(is_full):
+    reading, writing = os.pipe()
+    if is_full:
+        os.set_blocking(writing, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(writing, b" " * 4096)
+        os.set_blocking(writing, True)
+    else:
+        os.close(reading)
+    body = "signal.raise_signal(number)"
+    started = subprocess.Popen(
+        [sys.executable, "-c", START + body, str(int(signal.SIGTERM))],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=writing,
+    )
+    os.close(writing)
+    assert started.wait(120) == 128 + signal.SIGTERM
+    if is_full:
+        os.close(reading)
+
+
+def test_it_ends_without_stderr():
+    body = """
+    sys.stderr = None
+    signals.end_process("go on")
+    signal.raise_signal(number)
+    """
+    done = call(body, signal.SIGTERM)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGTERM, "")
+
+
+def test_a_signal_waits_for_the_end_of_what_must_not_end_midway():
+    body = """
+    with signals.deferred():
+        signal.raise_signal(number)
+        sys.stdout.write("to its end")
+        sys.stdout.flush()
+    """
+    for number in NUMBERS:
+        done = call(body, number)
+        assert_ended(done, number)
+        assert done.stdout == "to its end"
+
+
 def test_a_second_signal_ends_at_once():
     body = """
     atexit.register(time.sleep, 60)
@@ -147,3 +196,18 @@ def test_handlers_are_kept(heard):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.raise_signal(signal.SIGINT)
     assert heard == [signal.SIGINT]
+
+
+def test_other_threads_leave_the_handlers_alone(heard):
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        received = pool.submit(_raise_while_collected).result()
+    end = time.monotonic() + 60
+    while not heard and time.monotonic() < end:
+        time.sleep(0.01)
+    assert (received, heard) == ([], [signal.SIGTERM])
+
+
+def _raise_while_collected():
+    with signals.collected() as received, signals.deferred():
+        os.kill(os.getpid(), signal.SIGTERM)
+    return received

@@ -6,7 +6,7 @@ import re
 import shutil
 from collections.abc import Iterator
 
-from marsgan_tf import errors, leftovers, staging
+from marsgan_tf import errors, leftovers, signals, staging
 
 PAGE = "report.html"
 
@@ -77,14 +77,15 @@ def replaced(path: str) -> Iterator[str]:
     try:
         with staging.staged_folder(fresh) as folder:
             yield folder
-        if os.path.isdir(path):
-            os.rename(path, old)
-        try:
-            os.rename(fresh, path)
-        except OSError:
-            if os.path.isdir(old):
-                os.rename(old, path)
-            raise
+        with signals.deferred():  # Between the two there is no report.
+            if os.path.isdir(path):
+                os.rename(path, old)
+            try:
+                os.rename(fresh, path)
+            except OSError:
+                if os.path.isdir(old):
+                    os.rename(old, path)
+                raise
     except OSError as error:
         if error.errno and str(error.filename).startswith(fresh):
             error.filename, error.filename2 = path, None

@@ -5,7 +5,7 @@ import webbrowser
 
 from absl import logging
 
-from marsgan_tf import native_output
+from marsgan_tf import native_output, signals
 from marsgan_tf.config import DemoConfig, EvaluateConfig, PredictConfig
 
 _SIZE, _GSD_M, _SEED = (1024, 1024), 1.0, 20
@@ -60,7 +60,8 @@ def _predict(source: str, output: str, config: DemoConfig) -> None:
 
 def _evaluate(source: str, output: str, truth: str, report: str) -> str:
     """Writes the report; returns the absolute path of its page."""
-    from marsgan_tf.assessment import evaluating, report_folder
+    with signals.deferred():  # Matplotlib may lock its list of fonts.
+        from marsgan_tf.assessment import evaluating, report_folder
 
     evaluating.evaluate(
         EvaluateConfig(

@@ -2,7 +2,7 @@
 
 import os
 
-from marsgan_tf import errors, staging
+from marsgan_tf import errors, signals, staging
 from marsgan_tf.models import generator_file
 
 _REASON_CHARACTERS = 200
@@ -16,7 +16,8 @@ def save_generator(generator, path):
         generator: A model built by `generators`.
         path: File that ends in `.keras`; an existing one is replaced.
     """
-    with staging.staged(path) as temporary:
+    # Keras has temporary files of its own.
+    with signals.deferred(), staging.staged(path) as temporary:
         generator.save(temporary)
 
 

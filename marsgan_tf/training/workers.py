@@ -7,7 +7,7 @@ import os
 import tensorflow as tf
 from absl import logging
 
-from marsgan_tf import errors
+from marsgan_tf import errors, signals
 from marsgan_tf.training import cluster
 from marsgan_tf.training.tensorflow_errors import reason
 
@@ -130,7 +130,10 @@ def join():
     )
     os.environ[cluster.TF_CONFIG] = json.dumps(description)
     try:
-        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        # It waits in C++, where Python hears nothing, and nothing is begun.
+        with signals.kept():
+            signals.stop_listening()
+            strategy = tf.distribute.MultiWorkerMirroredStrategy()
     except tf.errors.OpError as error:
         raise errors.ClusterError(
             f"worker {index} of {len(addresses)} cannot join at "
