@@ -130,7 +130,8 @@ def join():
     )
     os.environ[cluster.TF_CONFIG] = json.dumps(description)
     try:
-        # It waits in C++, where Python hears nothing, and nothing is begun.
+        # It waits in C++, where Python hears nothing: Ctrl-C may end it, since
+        # nothing is begun. TensorFlow takes SIGTERM for itself there.
         with signals.kept():
             signals.stop_listening()
             strategy = tf.distribute.MultiWorkerMirroredStrategy()
